@@ -34,6 +34,17 @@ def as_path(text: str) -> Path | None:
     return path if written_as_file and is_file(path) else None
 
 
+def lies_here(name: str) -> str | None:
+    """What there is in the current folder under a name that is about to be looked up elsewhere,
+    `folder` or `file`; None if there is nothing."""
+    try:
+        if not name or not os.path.lexists(name):
+            return None
+    except ValueError:
+        return None
+    return "folder" if is_folder(Path(name)) else "file"
+
+
 def missing_file(path: Path) -> NotFound:
     """The error for a file that a user named and that is not there."""
     return NotFound(f"there is no file {str(path)!r}", command=("ls", path.parent))

@@ -54,6 +54,12 @@ MEANT = {
     "list --verbose": "localai list --debug",
     "ps --quiet": "localai ps",
     "batch in.jsonl --out out.jsonl": "localai batch in.jsonl --output out.jsonl",
+    "chat --temp 0.5 --n-predict 9 hi": "localai chat --temperature 0.5 --max-tokens 9 hi",
+    "chat -ngl 99 hi": "localai config set engine.gpu_layers 99",
+    "chat --threads=4 hi": "localai config set engine.threads 4",
+    "hardware --gpu": "localai hardware --help",
+    "runn starter": "localai chat -m starter",
+    "create mine -f Modelfile": "localai preset new mine --modelfile Modelfile",
     # The wrong order
     "-m x chat hi": "localai chat hi -m x",
     "--json list": "localai list --json",
@@ -90,6 +96,10 @@ HINTED = {
     # Settings, as they were typed
     "config set engine.threads many": "error: engine.threads must be a whole number from 1 to 1024",
     "config set mdoel x": "error: there is no setting called 'mdoel'",
+    # Nothing to do, and what is no file
+    "serve": "nothing has to be started",
+    "push x": "nothing is sent anywhere",
+    "quantize": "error: localai quantize needs MODEL",
     # What is not there
     "rm no-such-model": "run: localai list",
     "compare report nofile": "run: ls .",
@@ -123,6 +133,26 @@ def test_a_wrong_usage_without_a_line_has_a_hint(run_localai: RunLocalai, typed:
     assert HINTED[typed] in result.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("chat -n 128 hi", "-n keeps no record, and 128 is part of the question"),
+        (
+            "chat -c 4096 hi",
+            "-c goes on, and 4096 is part of the question: did you mean --ctx 4096",
+        ),
+        ("chat -n hi 128", None),
+        ("chat -n 128", None),
+        ("chat 128 hi", None),
+    ],
+)
+def test_a_number_behind_a_flag_that_takes_none_is_said(
+    run_localai: RunLocalai, typed: str, said: str | None
+) -> None:
+    text = run_localai(*shlex.split(typed)).stderr.decode()
+    assert said in text if said else "part of the question" not in text
+
+
 def test_a_folder_for_the_output_is_not_said_to_be_the_input(
     home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
 ) -> None:
@@ -130,6 +160,9 @@ def test_a_folder_for_the_output_is_not_said_to_be_the_input(
     result = run_localai("batch", "in.jsonl", "-O", "..", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, b"")
     assert b"error: '..' is a folder" in result.stderr
+    read = run_localai("batch", "..", "-O", "out.jsonl", cwd=tmp_path)
+    assert (read.returncode, read.stdout) == (2, b"")
+    assert b"error: '..' is a folder" in read.stderr
 
 
 def test_a_program_that_is_not_there_is_said_when_it_is_set(run_localai: RunLocalai) -> None:

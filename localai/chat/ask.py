@@ -21,7 +21,6 @@ from localai.chat.select import SelectedModel
 from localai.chat.sight import (
     as_seen,
     count_pictures,
-    pictures_text,
     refusal_doubt,
     refuses_pictures,
     sight_doubt,
@@ -31,6 +30,7 @@ from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
 from localai.loops import without_loops
 from localai.types import Answering, ChatRequest, Doubt, Events, Loading, Message, Options
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -115,12 +115,12 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
 
 def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Config) -> Events:
     yield Answering(chosen.model)
-    seen = as_seen(request)
+    seen = as_seen(request, asker.paths)
     if (unseen := sight_doubt(request)) is not None:
         asker.tell_once(unseen)
     if (destination := prompt_destination(chosen, config)) is not None:
         pictures = count_pictures(seen.messages)
-        asker.announce(destination + (f", with {pictures_text(pictures)}" if pictures else ""))
+        asker.announce(destination + (f", with {counted(pictures, 'picture')}" if pictures else ""))
     if (doubt := marks_doubt(seen, config)) is not None:
         asker.tell_once(doubt)
     yield from _streamed(asker, chosen, seen)

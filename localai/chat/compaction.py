@@ -55,7 +55,7 @@ def summarise(asker: Asker, turns: Sequence[Turn], play: Callable[[Events], Answ
     Turns that do not fit the context at once are summarised in halves. Raises ContextOverflow if a
     single message does not fit.
     """
-    return _summarise(asker, [_said(turn) for turn in turns], play)
+    return _summarise(asker, [_transcript(turn) for turn in turns], play)
 
 
 def _summarise(asker: Asker, turns: list[str], play: Callable[[Events], Answer]) -> str:
@@ -84,8 +84,8 @@ def _events(asker: Asker, conversation: str) -> Events:
     yield from asker.chosen.provider.stream(request)
 
 
-def _said(turn: Turn) -> str:
+def _transcript(turn: Turn) -> str:
     message = turn.message
     calls = [f"(calls {call.name} {call.arguments})" for call in message.tool_calls]
-    said = "\n".join(filter(None, [message.text.strip(), *calls]))
-    return f"{_SPEAKERS[message.role]}: {said}"
+    words = "\n".join(filter(None, [message.text.strip(), *calls]))
+    return f"{_SPEAKERS[message.role]}: {words}"

@@ -100,7 +100,7 @@ class Conversation:
         self._settle(awaits_results=False)
         self._keep_system()
         self._keep(Message("user", text, images))
-        return as_seen(self.request())
+        return as_seen(self.request(), self.asker.paths)
 
     def retry(self) -> Events:
         """Ask the last question again; its present answer stays, in another branch.

@@ -19,7 +19,7 @@ class Doubts:
     def __init__(self, warn: Callable[[str], None], config: Config) -> None:
         self._warn = warn
         self._config = config
-        self._said: set[str] = set()
+        self._given: set[str] = set()
         self._lock = threading.Lock()
 
     def before(self, settings: AskSettings, request: ChatRequest) -> None:
@@ -35,7 +35,7 @@ class Doubts:
     def say(self, doubt: str) -> None:
         """Say `doubt`, unless it was."""
         with self._lock:
-            if doubt in self._said:
+            if doubt in self._given:
                 return
-            self._said.add(doubt)
+            self._given.add(doubt)
         self._warn(doubt)

@@ -25,6 +25,7 @@ from localai.files import is_file, is_folder, user_path
 from localai.patterns import lazy_pattern
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
+from localai.units import counted
 
 STDIN: Final = "-"
 _NAMED: Final = 3
@@ -60,7 +61,9 @@ def remarks_on(files: Sequence[TextFile]) -> tuple[str, ...]:
 
 def some_of(names: Sequence[str]) -> str:
     """The first three names, and how many there are."""
-    return ", ".join(names[:_NAMED]) + (f", … ({len(names)} files)" if len(names) > _NAMED else "")
+    return ", ".join(names[:_NAMED]) + (
+        f", … ({counted(len(names), 'file')})" if len(names) > _NAMED else ""
+    )
 
 
 def gather_files(arguments: Sequence[str]) -> GatheredFiles:

@@ -52,7 +52,7 @@ class AskSettings:
 
 # The least context that can be asked for, in tokens.
 LEAST_CONTEXT: Final = 64
-_SAID: Final = 3
+_NAMED: Final = 3
 _UNSET: Final = AskSettings()
 # These settings decide how an answer is computed, but not which answer, so a batch's fingerprints
 # leave them out.
@@ -83,8 +83,8 @@ def build_request(
     if model.purpose is not None:
         raise InvalidInput(
             f"{model.provider}/{model.id} {model.purpose}: it does not chat",
-            hint="name a model that does: the list has each model's capabilities",
-            command="localai list --json",
+            hint="name a model that does",
+            command="localai list",
         )
     if settings.think_tokens is not None:
         require_budget(model, config)
@@ -185,11 +185,15 @@ def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
 
 
 def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
-    """A warning if more context is asked for than the model was made for; None if not."""
-    wanted, limit = settings.context_tokens, model.context_limit
+    """A warning if more context is asked for, by the settings or by its preset, than the model was
+    made for; None if not."""
+    wanted, limit = settings.context_tokens or model.context_tokens, model.context_limit
     if wanted is None or limit is None or wanted <= limit:
         return None
-    return f"{model.provider}/{model.id} was made for {limit:,} tokens of context, not {wanted:,}"
+    of_preset = settings.context_tokens is None and model.preset is not None
+    whose = f", as the preset {model.preset} wants" if of_preset else ""
+    made_for = f"{model.provider}/{model.id} was made for {limit:,} tokens of context"
+    return f"{made_for}, not {wanted:,}{whose}"
 
 
 def marks_doubt(request: ChatRequest, config: Config) -> str | None:
@@ -246,8 +250,8 @@ def schema_doubt(settings: AskSettings, model: ResolvedModel, config: Config) ->
 
 
 def _first(texts: Sequence[str], separator: str) -> str:
-    more = f" and {len(texts) - _SAID} more" if len(texts) > _SAID else ""
-    return separator.join(texts[:_SAID]) + more
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return separator.join(texts[:_NAMED]) + more
 
 
 def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:

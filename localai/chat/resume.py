@@ -98,9 +98,9 @@ def recent_conversations(
         rows = database.summaries(Criteria(), limit, text)
         if text:
             query = f"{text}*" if as_typed and text[-1].isalnum() else text
-            said = database.search(query, Criteria(), _SEARCHED) or []
+            hits = database.search(query, Criteria(), _SEARCHED) or []
             known = {row.id for row in rows}
-            more = dict.fromkeys(hit.conversation_id for hit in said)
+            more = dict.fromkeys(hit.conversation_id for hit in hits)
             rows += [database.summary(each) for each in more if each not in known]
         return rows[:limit]
     finally:

@@ -20,6 +20,7 @@ from localai.providers.registry import (
 from localai.stores.presets import Preset, applied, chain_of, find_preset
 from localai.stores.references import plain_name
 from localai.types import ModelRef, ResolvedModel
+from localai.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +110,7 @@ def _only_model(name: str, config: Config, providers: ProviderPool) -> SelectedM
         raise NotFound(f"{title} has no model", command="localai list")
     shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
     raise InvalidInput(
-        f"{title} has {len(names)} models: name one of them",
+        f"{title} has {counted(len(names), 'model')}: name one of them",
         hint=shown,
         command=("localai", "list", "--provider", name),
     )

@@ -1,22 +1,22 @@
-"""Whether a model sees the pictures of a conversation, and what is said if it does not. Pure."""
+"""Whether a model sees the pictures of a conversation, and what is said if it does not."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from localai.errors import InvalidInput, LocalaiError
+from localai.errors import LocalaiError
 from localai.patterns import lazy_pattern
+from localai.providers.instead import cannot_see
 from localai.types import ChatRequest, Message, ResolvedModel
+from localai.units import counted
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
 
 _OF_PICTURES: Final = lazy_pattern(r"image|picture|vision|multi-?modal|mmproj", re.IGNORECASE)
-
-
-def pictures_text(count: int) -> str:
-    """`1 picture`, `3 pictures`."""
-    return "1 picture" if count == 1 else f"{count:,} pictures"
 
 
 def count_pictures(messages: Iterable[Message]) -> int:
@@ -29,23 +29,20 @@ def is_blind(model: ResolvedModel) -> bool:
     return model.capabilities is not None and "vision" not in model.capabilities
 
 
-def require_sight(model: ResolvedModel) -> None:
-    """Raise InvalidInput if the model is known to take no pictures."""
+def require_sight(model: ResolvedModel, paths: Paths, *asked: object) -> None:
+    """Raise InvalidInput if the model is known to take no pictures. It names a model that does, in
+    a line that ends with the words `asked`."""
     if is_blind(model):
-        raise InvalidInput(
-            f"{model.provider}/{model.id} cannot see pictures",
-            hint="`localai list --json` has what each model here can do; to choose one that sees:",
-            command="localai recommend --task vision",
-        )
+        raise cannot_see(model, paths, *asked)
 
 
-def as_seen(request: ChatRequest) -> ChatRequest:
+def as_seen(request: ChatRequest, paths: Paths) -> ChatRequest:
     """The request without the pictures that its model cannot see. Raises InvalidInput if the
     question itself has some, which the answer would be about."""
     if not is_blind(request.model) or not count_pictures(request.messages):
         return request
     if (without := without_earlier(request)) is None:
-        require_sight(request.model)
+        require_sight(request.model, paths)
     return without or request
 
 
@@ -69,7 +66,7 @@ def refuses_pictures(error: LocalaiError) -> bool:
 def refusal_doubt(request: ChatRequest) -> str:
     """What is to be said where a model that might have seen the pictures has refused them."""
     model = f"{request.model.provider}/{request.model.id}"
-    count = pictures_text(count_pictures(request.messages))
+    count = counted(count_pictures(request.messages), "picture")
     return f"{model} takes no pictures: it is asked without the {count} of this conversation"
 
 
@@ -79,7 +76,7 @@ def sight_doubt(request: ChatRequest) -> str | None:
     if not is_blind(request.model) or not count:
         return None
     model = f"{request.model.provider}/{request.model.id}"
-    return f"{model} cannot see the {pictures_text(count)} of this conversation"
+    return f"{model} cannot see the {counted(count, 'picture')} of this conversation"
 
 
 def loss_doubt(lost: int) -> str | None:
@@ -88,6 +85,6 @@ def loss_doubt(lost: int) -> str | None:
         return None
     are = "is" if lost == 1 else "are"
     return (
-        f"{pictures_text(lost)} of this conversation {are} no longer kept (history.pictures),"
+        f"{counted(lost, 'picture')} of this conversation {are} no longer kept (history.pictures),"
         " so the model does not see them"
     )

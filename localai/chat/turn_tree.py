@@ -140,8 +140,8 @@ def system_prompt_of(branch: Iterable[Turn]) -> str | None:
 def messages_of(branch: list[Turn]) -> tuple[Message, ...]:
     """The messages of a branch for a provider: the system prompt in force, then what was said."""
     system = system_prompt_of(branch)
-    said = tuple(turn.message for turn in turns_of(branch))
-    return (Message("system", system), *said) if system else said
+    messages = tuple(turn.message for turn in turns_of(branch))
+    return (Message("system", system), *messages) if system else messages
 
 
 def conversation_tokens(usage: Usage) -> int | None:
@@ -154,5 +154,5 @@ def conversation_tokens(usage: Usage) -> int | None:
 
 def _is_answer(turn: Turn, *, calls: bool = True) -> bool:
     message = turn.message
-    said = bool(message.text.strip()) and (calls or not message.tool_calls)
-    return message.role == "assistant" and (said or (calls and bool(message.tool_calls)))
+    has_text = bool(message.text.strip()) and (calls or not message.tool_calls)
+    return message.role == "assistant" and (has_text or (calls and bool(message.tool_calls)))

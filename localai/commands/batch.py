@@ -33,11 +33,12 @@ from localai.commands.options import PairCommand, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
-from localai.files import missing_file, require_place_for
+from localai.files import is_folder, missing_file, require_place_for
 from localai.output.batch_progress import progress_text, summary_text
 from localai.output.long_work import LongWork
 from localai.output.output import Output
 from localai.types import ResolvedModel
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.output.documents.batch import BatchRecord
@@ -93,7 +94,7 @@ def batch(
     if destination is not None:
         output.announce(destination)
     usage = UsageRecorder(paths.database, "batch", output.warn)
-    counted = not no_log and bool(config["history.record"])
+    is_kept = not no_log and bool(config["history.record"])
     shown = LongWork(output)
     with _source(prompts) as (source, total):
         work = Batch(
@@ -106,7 +107,7 @@ def batch(
             config,
             concurrency=allowed_concurrency(selected.provider.name, jobs, config),
             record=lambda outcome: _record(outcome, selected.model, config),
-            answered=usage.record if counted else lambda _: None,
+            answered=usage.record if is_kept else lambda _: None,
             warn=output.warn,
         )
         last = _follow(work, total, shown)
@@ -122,12 +123,14 @@ def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
             yield stream, None
         return
     file = Path(prompts)
+    if is_folder(file):
+        raise InvalidInput(f"{prompts!r} is a folder", hint="name a file of prompts in it")
     try:
         total = count_lines(file) if file.is_file() else None
         stream = file.open("rb")
     except FileNotFoundError as error:
         raise missing_file(file) from error
-    except (PermissionError, IsADirectoryError) as error:
+    except PermissionError as error:
         raise InvalidInput(f"cannot read {prompts}: {error.strerror}") from error
     with stream:
         yield stream, total
@@ -192,7 +195,7 @@ def _end(work: Batch, last: Progress, output: Output, *, keeps: bool) -> int:
     failure = None
     if last.all_failed:
         failure = FinishedWithFailures(
-            f"{last.all_failed:,} of {last.answered + last.failed + last.found:,} lines failed",
+            f"{last.all_failed:,} of {counted(last.lines, 'line')} failed",
             hint="their `error` says why; the same command with --retry-failed asks them again",
         )
     if output.as_json:

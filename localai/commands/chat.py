@@ -24,7 +24,7 @@ from localai.commands.ask_options import (
     read_ask_options,
     with_ask_options,
 )
-from localai.commands.conflicts import refuse_conflicts
+from localai.commands.conflicts import refuse_conflicts, warn_of_a_number
 from localai.commands.one_shot import Showing, show_one
 from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
@@ -145,6 +145,8 @@ def chat(
     paths, config = load_settings("chat")
     providers = open_pool(context, paths)
     one_shot = bool(prompt or extract or asked.schema or as_json or more or dry_run)
+    one_shot = one_shot or logprobs is not None
+    warn_of_a_number(prompt, output, no_log=no_log, goes_on=continued)
     refuse_conflicts(
         {
             "-c": continued,
@@ -170,7 +172,6 @@ def chat(
     if (template := means.template) is not None:
         # Such a template is answered in one shot; another one waits for what goes into it.
         one_shot = one_shot or template.asks_by_itself or bool(file)
-    one_shot = one_shot or logprobs is not None
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     files = read_files(file or [], output, yes=yes)
     images = read_images(attachment or [], output)
@@ -225,7 +226,8 @@ def chat(
     for doubt in doubts:
         output.warn(doubt)
     if images:
-        require_sight(selected.model)
+        pictures = [word for name in attachment or [] for word in ("-a", name)]
+        require_sight(selected.model, paths, *pictures, *(prompt or ()))
     if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:
         output.warn(loss)
     told = dict.fromkeys(doubts)

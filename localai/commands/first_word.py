@@ -45,6 +45,12 @@ def _with(*verb: str) -> Callable[[Sequence[str]], Command]:
     return lambda rest: ("localai", *verb, *rest)
 
 
+def _preset_of(rest: Sequence[str]) -> Command:
+    """`create NAME -f FILE`, as Ollama makes a model of a Modelfile."""
+    renamed = ("--modelfile" if each in ("-f", "--file") else each for each in rest)
+    return ("localai", "preset", "new", *renamed)
+
+
 _ELSEWHERE: Final[dict[str, Callable[[Sequence[str]], Command]]] = {
     "run": _chat_with,
     "ask": _with("chat"),
@@ -69,9 +75,27 @@ _ELSEWHERE: Final[dict[str, Callable[[Sequence[str]], Command]]] = {
     "unload": _with("stop"),
     "init": _with("setup"),
     "version": lambda _: ("localai", "--version"),
+    "create": _preset_of,
+    "import": _with("pull"),
+    "load": _chat_with,
+    "search": _with("history", "search"),
+    "aliases": _with("preset", "list"),
+    "mv": _with("cp"),
 }
 """Verbs of ollama, llm, lms, aichat, docker and pip, and the line that does the same here."""
 _UPGRADE: Final = ("upgrade", "update", "self-update")
+_NEEDLESS: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        ("serve", "server", "start", "daemon"),
+        "nothing has to be started: the engine begins with the first question, and ends by itself",
+    ),
+    **dict.fromkeys(("push", "publish", "upload"), "nothing is sent anywhere by localai"),
+    **dict.fromkeys(
+        ("keys", "login", "signin", "auth"),
+        "no account is needed; a cloud's key comes from the environment, such as OPENAI_API_KEY",
+    ),
+}
+"""Verbs of other tools for which there is nothing to do here, and why."""
 
 
 def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> InvalidInput:
@@ -85,9 +109,13 @@ def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> Inva
             "a model that its publisher changed is pulled again",
             command=("localai", "pull", *rest) if rest else None,
         )
-    if first in _ELSEWHERE:
-        return InvalidInput(message, command=_ELSEWHERE[first](rest))
-    near = near_names(first, commands)
+    if first in _NEEDLESS and len(rest) < 2:
+        return InvalidInput(message, hint=_NEEDLESS[first], command="localai --help")
+    # Ours first: of two that are equally near, the command is meant.
+    known = {each: _with(each) for each in commands} | _ELSEWHERE
+    if first in known:
+        return InvalidInput(message, command=known[first](rest))
+    near = near_names(first, known)
     if rest and not any(each.startswith("-") for each in rest) and _asks(arguments, near):
         return InvalidInput(
             message,
@@ -95,7 +123,7 @@ def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> Inva
             command=("localai", "chat", " ".join(arguments)),
         )
     if near:
-        return InvalidInput(message, command=_with(near[0])(rest))
+        return InvalidInput(message, command=known[near[0]](rest))
     return InvalidInput(
         message,
         hint=f"a question of one word is asked by: localai chat {first}",

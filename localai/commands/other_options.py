@@ -52,6 +52,21 @@ _OURS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What ollama, llm, llama.cpp, mods, aichat, curl and the clouds' tools call an option, and what it
 is called here: the first that a command has."""
+_SETTINGS: Final[Mapping[str, str]] = {
+    "-ngl": "engine.gpu_layers",
+    "--n-gpu-layers": "engine.gpu_layers",
+    "--gpu-layers": "engine.gpu_layers",
+    "--num-gpu": "engine.gpu_layers",
+    "--threads": "engine.threads",
+    "--num-thread": "engine.threads",
+    "-fa": "engine.flash_attention",
+    "--flash-attn": "engine.flash_attention",
+    "--cache-type-k": "engine.kv_type",
+    "--cache-type-v": "engine.kv_type",
+    "--batch-size": "engine.batch",
+    "--ubatch-size": "engine.micro_batch",
+}
+"""What llama.cpp and Ollama take with each question, and which setting it is here."""
 _NEEDLESS: Final[Mapping[str, str]] = {
     "--stream": "an answer streams by itself",
     "--interactive": "without a question it is a session",
@@ -59,6 +74,8 @@ _NEEDLESS: Final[Mapping[str, str]] = {
     "--quiet": "2>/dev/null hides what is said beside the data",
     "--local": "nothing leaves this machine unless it was allowed",
 }
+LONG_OF_ONE_DASH: Final = frozenset(each for each in _SETTINGS if not each.startswith("--"))
+"""Options of several letters behind one dash, as llama.cpp has them."""
 _QUESTION: Final = ("--prompt", "--message", "--question", "--query")
 _FORMATS: Final = ("--format", "--output-format")
 
@@ -90,6 +107,9 @@ def instead_of(option: str, given: Sequence[str], known: Collection[str]) -> Ins
             value, after = after[0], after[1:]
         if value.lower() in ("json", "jsonl"):
             return Instead((*before, "--json", *after), "JSON is a flag here")
+    if (setting := _SETTINGS.get(option)) is not None and "--ctx" in known:
+        value = value or next(iter(after), "VALUE")
+        return Instead(("config", "set", setting, value), "a setting of the engine, for all models")
     ours = next((each for each in _OURS.get(option, ()) if each in known), None)
     if ours is None:
         return None

@@ -7,6 +7,7 @@ from typing import Any, Final
 _METAVARS: Final = {
     "model": "MODEL",
     "models": "MODEL",
+    "source": "MODEL",
     "name": "NAME",
     "template": "NAME",
     "provider": "NAME",

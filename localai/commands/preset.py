@@ -114,11 +114,7 @@ def new(
             command=("localai", "preset", "new", name, "--from", "qwen3:8b"),
         )
     output.line(str(write_preset(preset, paths)))
-    if find_preset(preset.base, paths) is None:
-        from localai.library.doubts import doubt_about
-
-        if (doubt := doubt_about("model", preset.base, paths)) is not None:
-            output.warn(doubt)
+    _warn_of(preset, output)
     output.note(f"localai chat -m {name}")
 
 
@@ -187,8 +183,17 @@ def edit(name: _Name) -> None:
     text = edit_text(before) + "\n"
     if text.strip() != before.strip():
         write_atomically(file, text.encode())
-    read_preset(file)
+    preset = read_preset(file)
     output.line(str(file))
+    _warn_of(preset, output)
+
+
+def _warn_of(preset: Preset, output: Output) -> None:
+    from localai.library.doubts import preset_doubt
+
+    paths, _ = load_settings("preset")
+    if (doubt := preset_doubt(preset, paths)) is not None:
+        output.warn(doubt)
 
 
 def _known(name: str) -> Preset:

@@ -9,6 +9,7 @@ import typer
 from localai.commands.options import Json
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
+from localai.library.dependents import Dependents, dependents_of
 from localai.library.removal import Removal, finish_interrupted_removals, plan_removal
 from localai.output.models import STORE_NAMES
 from localai.output.output import Output
@@ -40,17 +41,20 @@ def rm(
     paths, config = load_settings("rm")
     if not dry_run:
         finish_interrupted_removals(paths)
-    removals = [plan_removal(name, config, paths) for name in dict.fromkeys(models)]
+    planned = [plan_removal(name, config, paths) for name in dict.fromkeys(models)]
+    removals = [(each, dependents_of(each, config, paths)) for each in planned]
     if dry_run:
-        for removal in removals:
+        for removal, dependents in removals:
             _show(removal, output)
+            _warn_of(removal.name, dependents, output)
     else:
-        for removal in removals:
+        for removal, _ in removals:
             if removal.store != "localai" and not yes:
                 _ask(removal, output)
-        for removal in removals:
+        for removal, dependents in removals:
             removal.apply()
-            output.note(_said(removal))
+            output.note(_removed_text(removal))
+            _warn_of(removal.name, dependents, output)
     if output.as_json:
         from localai.output.documents.rm import rm_document
 
@@ -80,11 +84,18 @@ def _show(removal: Removal, output: Output) -> None:
     )
 
 
-def _said(removal: Removal) -> str:
+def _removed_text(removal: Removal) -> str:
     where = STORE_NAMES[removal.store]
     freed = f"{bytes_text(removal.freed_bytes)} freed"
     stopped = "stopped and removed" if removal.in_memory else "removed"
     return f"{stopped} {removal.name} ({where}), {freed}{_kept(removal)}"
+
+
+def _warn_of(name: str, dependents: Dependents, output: Output) -> None:
+    for preset in dependents.presets:
+        output.warn(f"the preset {preset} is made of {name}: localai preset edit {preset}")
+    if dependents.is_default:
+        output.warn(f"{name} is the default model: localai config unset model")
 
 
 def _kept(removal: Removal) -> str:

@@ -8,7 +8,12 @@ from typing import Any, Final
 
 import typer
 
-from localai.commands.other_options import instead_of, with_other_option
+from localai.commands.other_options import (
+    LONG_OF_ONE_DASH,
+    Instead,
+    instead_of,
+    with_other_option,
+)
 from localai.commands.plain_words import range_text
 from localai.errors import InvalidInput
 from localai.near_names import near_names
@@ -37,18 +42,32 @@ def _unknown_option(
 ) -> InvalidInput:
     number = _after_dashes(error, command, given)
     if number is not None:
-        said = f"{option} is read as an option: a value that begins with a dash comes after --"
-        return InvalidInput(said, command=("localai", *number))
+        explained = f"{option} is read as an option: a value that begins with a dash comes after --"
+        return InvalidInput(explained, command=("localai", *number))
     known = _forms(error.ctx.command) if error.ctx else set()
+    # The parser takes `-ngl` for `-n -g -l`, and names the first of them that it does not know.
+    option = next((e for e in given if e.startswith(option[:1]) and e in LONG_OF_ONE_DASH), option)
     meant = instead_of(option, given, known)
     if meant is not None:
-        return InvalidInput(message, hint=meant.why, command=("localai", *meant.arguments))
-    near = near_names(option, known) if option.startswith("--") else []
+        message = f"{command} has no option {option}"
+        return InvalidInput(message, hint=meant.why, command=("localai", *_all(meant, known)))
+    bare = {form.lstrip("-"): form for form in known if form.startswith("--")}
+    near = [bare[each] for each in near_names(option[2:], bare)] if option[:2] == "--" else []
     line = with_other_option(option, near[0], given) if near else None
     if line is None:
         return InvalidInput(message, hint=_example(error), command=f"{command} --help")
     others = f"or did you mean {' or '.join(near[1:])}?" if near[1:] else None
     return InvalidInput(message, hint=others, command=("localai", *line))
+
+
+def _all(meant: Instead, known: Collection[str]) -> tuple[str, ...]:
+    """The line that was meant, its other unknown options replaced as well."""
+    arguments = meant.arguments
+    for option in arguments:
+        if option.startswith("--") and option.partition("=")[0] not in known:
+            other = instead_of(option.partition("=")[0], arguments, known)
+            arguments = arguments if other is None else other.arguments
+    return arguments
 
 
 def _after_dashes(error: Any, command: str, given: Sequence[str]) -> tuple[str, ...] | None:

@@ -26,6 +26,7 @@ from localai.statistics import (
     mcnemar,
     wilson,
 )
+from localai.units import counted
 
 MOST_FLIPS = 0.3
 MOST_CONTROL_ERRORS = 0.3
@@ -116,7 +117,7 @@ def audit_of(run: Run) -> Audit | None:
     controls = [each for each in verdicts if each.control and each.verdict is not None]
     preferred = _in_both_orders(real, model_names(run))
     decided = [each for each in real if each.verdict in ("A", "B")]
-    longer = _preferred_longer(decided, run)
+    longer = _longer_won(preferred, run)
     votes = _with_votes(preferred, run)
     flips = sum(each.flipped for each in preferred)
     return Audit(
@@ -156,18 +157,19 @@ def _winner(verdict: RecordedVerdict) -> str | None:
     return {"A": verdict.first, "B": verdict.second}.get(verdict.verdict or "")
 
 
-def _preferred_longer(decided: Sequence[RecordedVerdict], run: Run) -> list[bool]:
-    """For each verdict between answers of different length, whether the longer one won."""
+def _longer_won(preferred: Sequence[Preferred], run: Run) -> list[bool]:
+    """For each preference between answers of different length, whether the longer one won. A tie is
+    no preference: if the order decided, the longer one won once and lost once."""
     found = []
-    for each in decided:
-        first, second = (
+    for each in preferred:
+        a, b = (
             len(run.answers[each.case, model, each.repeat].text.split())
             if (each.case, model, each.repeat) in run.answers
             else 0
-            for model in (each.first, each.second)
+            for model in (each.a, each.b)
         )
-        if first != second:
-            found.append((each.verdict == "A") == (first > second))
+        if each.winner is not None and a != b:
+            found.append((each.winner == each.a) == (a > b))
     return found
 
 
@@ -249,7 +251,7 @@ def audit_lines(audit: Audit, names: Mapping[str, str]) -> list[str]:
             for model in (pair.a, pair.b)
             if model in audit.median_words
         )
-        counts = f"{a} {pair.for_a}, {b} {pair.for_b}, {pair.ties} ties"
+        counts = f"{a} {pair.for_a}, {b} {pair.for_b}, {counted(pair.ties, 'tie')}"
         lines.append(f"{counts}: {says} (words: {words})")
     for model, strength in sorted(audit.strengths.items(), key=lambda each: -each[1].value):
         bounds = ""
@@ -258,7 +260,9 @@ def audit_lines(audit: Audit, names: Mapping[str, str]) -> list[str]:
         lines.append(f"strength of {names[model]}: {strength.value:+.2f}{bounds}, Bradley-Terry")
     lines.append(_rates(audit))
     if audit.agreement is not None:
-        lines.append(f"with your {audit.voted} blind votes it agrees by κ {audit.agreement:.2f}")
+        lines.append(
+            f"with your {counted(audit.voted, 'blind vote')} it agrees by κ {audit.agreement:.2f}"
+        )
     return lines
 
 
@@ -282,7 +286,7 @@ def _rates(audit: Audit) -> str:
     if audit.controls:
         parts.append(f"controls {audit.control_errors} of {audit.controls} wrong")
     if audit.unscored:
-        parts.append(f"{audit.unscored} times no verdict")
+        parts.append(f"{counted(audit.unscored, 'time')} no verdict")
     return "the judge judged: " + "; ".join(parts)
 
 

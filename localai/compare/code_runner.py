@@ -24,13 +24,13 @@ def _run(name: str, text: str, scope: dict[str, object]) -> tuple[str, str] | No
     except SystemExit as ended:
         return None if ended.code in (None, 0) else (f"exit code {ended.code}", name)
     except BaseException as error:  # noqa: BLE001  whatever it raised is the result
-        said = traceback.format_exception_only(type(error), error)[-1].strip()
+        message = traceback.format_exception_only(type(error), error)[-1].strip()
         frames = traceback.extract_tb(error.__traceback__)
         inside = [frame for frame in frames if frame.filename in ("answer", "test")]
         if not inside:
-            return said, name
+            return message, name
         last = inside[-1]
-        return said, f"{last.filename} line {last.lineno}: {last.line}"
+        return message, f"{last.filename} line {last.lineno}: {last.line}"
     return None
 
 

@@ -12,6 +12,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.providers.registry import full_name
 from localai.types import Zone
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -110,7 +111,8 @@ def departures(
         elif count == 1:
             lines.append(line)
         else:
-            lines.append(line.replace("the prompt goes", f"{count:,} prompts go", 1))
+            go = counted(count, "prompt goes", "prompts go")
+            lines.append(line.replace("the prompt goes", go, 1))
     if lines and staying:
         lines.append(f"those for {', '.join(staying)} stay on this machine")
     return lines

@@ -110,13 +110,13 @@ def _run(job: dict[str, str], given: str) -> _Ended:
         assert process.stdout is not None and process.stderr is not None
         try:
             streams = (process.stdout, process.stderr, reports)
-            printed, errors, said, broke = _collect(streams, began + SECONDS)
+            printed, errors, reported, broke = _collect(streams, began + SECONDS)
         finally:
             process.kill()
             process.wait()
             process.stdout.close()
             process.stderr.close()
-    lines = _reports(said)
+    lines = _reports(reported)
     if {"began": True} not in lines[:1]:
         raise PolicyRefused(
             "--run-code: code cannot be confined here:"

@@ -229,9 +229,9 @@ def _verdict(question: PairQuestion, judge: str, verdict: Any, reason: str) -> R
 
 
 def _cannot_judge(judge: str, error: LocalaiError) -> LocalaiError:
-    said = type(error)(f"{judge} does not judge: {error.message}")
-    said.hint, said.command = error.hint, error.command
-    return said
+    failure = type(error)(f"{judge} does not judge: {error.message}")
+    failure.hint, failure.command = error.hint, error.command
+    return failure
 
 
 def kin_of(judge: str, contestants: Sequence[str]) -> list[str]:

@@ -105,6 +105,6 @@ def load_in_turn(
         if not before or not lacks_room(error):
             raise
     while before:
-        gone = before.pop().selected
-        gone.provider.unload(gone.model)
+        last = before.pop().selected
+        last.provider.unload(last.model)
     return load(contestant, request, say)

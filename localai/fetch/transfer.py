@@ -83,12 +83,12 @@ class Transfer:
         try:
             for worker in workers:
                 while worker.is_alive():
-                    yield from self._told("downloading", self._partial.done_bytes)
+                    yield from self._progress("downloading", self._partial.done_bytes)
                     worker.join(_POLL_S)
             while self._failure is None and hasher.is_alive():
-                yield from self._told("verifying", self._hashed_bytes)
+                yield from self._progress("verifying", self._hashed_bytes)
                 hasher.join(_POLL_S)
-            yield from self._told("verifying", self._hashed_bytes)
+            yield from self._progress("verifying", self._hashed_bytes)
             if self._failure is not None:
                 raise self._failure
             return self._digest.hexdigest()
@@ -100,7 +100,7 @@ class Transfer:
                 thread.join()
             self._hosts.announce = announce
 
-    def _told(self, stage: Stage, done_bytes: int) -> Iterator[PullEvent]:
+    def _progress(self, stage: Stage, done_bytes: int) -> Iterator[PullEvent]:
         while not self._notes.empty():
             yield WorkNote(self._notes.get())
         yield WorkProgress(stage, done_bytes, self._file.size_bytes)

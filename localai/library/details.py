@@ -32,6 +32,7 @@ from localai.stores.lookup import resolve_model
 from localai.stores.presets import applied, chain_of, find_preset
 from localai.stores.starter import STARTER, starter_path
 from localai.types import ResolvedModel
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -171,7 +172,7 @@ def memory_table(
     limit = details.model.context_limit
     if context_tokens is not None and limit is not None and context_tokens > limit:
         raise InvalidInput(
-            f"{details.model.id} was made for a context of at most {limit:,} tokens",
+            f"{details.model.id} was made for a context of at most {counted(limit, 'token')}",
             hint=f"--ctx {limit}",
         )
     contexts = [context_tokens] if context_tokens is not None else _contexts(limit)

@@ -7,16 +7,36 @@ import shutil
 from typing import TYPE_CHECKING
 
 from localai.chat.chat_template import read_chat_template
+from localai.chat.request import AskSettings, context_doubt
 from localai.config import load, model_key
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import as_path, user_path
 from localai.formats.gguf_kinds import require_adapter
 from localai.providers.registry import is_provider, provider_names
-from localai.stores.lookup import find_stored
+from localai.stores.lookup import find_stored, resolve_model
+from localai.stores.presets import Preset, applied, chain_of
+from localai.stores.references import plain_name
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
+
+
+def preset_doubt(preset: Preset, paths: Paths) -> str | None:
+    """A warning if the model of `preset` is missing, or was made for less context than the preset
+    wants; None if all is well. Looks at the stores; asks no server."""
+    try:
+        *_, last = chain = chain_of(preset, paths)
+    except LocalaiError as error:
+        return error.message
+    if (doubt := doubt_about("model", last.base, paths)) is not None:
+        return doubt
+    try:
+        model = applied(chain, resolve_model(plain_name(last.base), paths))
+    except LocalaiError:
+        # A model that only a server has; which context it takes is said when it is asked.
+        return None
+    return context_doubt(AskSettings(), model)
 
 
 def doubt_about(key: str, value: str, paths: Paths) -> str | None:

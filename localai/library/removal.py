@@ -252,15 +252,15 @@ def _snapshot(path: Path) -> Path:
 
 def _hub_files(snapshot: Path, links: Iterable[Path]) -> tuple[Path, ...]:
     """The links, and the blobs behind them in the hub's cache that no other snapshot needs."""
-    gone = {link for link in links if not link.is_dir()}
+    removed = {link for link in links if not link.is_dir()}
     repository = snapshot.parent.parent
     needed = {
         other.resolve()
         for other in (repository / "snapshots").rglob("*")
-        if other.is_symlink() and other not in gone
+        if other.is_symlink() and other not in removed
     }
-    blobs = {link.resolve() for link in gone if link.is_symlink()} - needed
-    return (*sorted(gone), *sorted(blob for blob in blobs if blob.parent.name == "blobs"))
+    blobs = {link.resolve() for link in removed if link.is_symlink()} - needed
+    return (*sorted(removed), *sorted(blob for blob in blobs if blob.parent.name == "blobs"))
 
 
 def _forget_traces(files: Iterable[Path], paths: Paths) -> None:

@@ -117,10 +117,10 @@ class ConversationState:
             self._slot = next(iter(mine), None)
 
     def _keep(self, answer: PartialAnswer) -> None:
-        said, done = answer.message(), answer.done
-        if self._slot is None or not (said.text or said.tool_calls):
+        reply, done = answer.message(), answer.done
+        if self._slot is None or not (reply.text or reply.tool_calls):
             return
-        chain = kv_files.chain_of((*self._messages, said), self._tools)
+        chain = kv_files.chain_of((*self._messages, reply), self._tools)
         with suppress(*_FAILURES):
             if not self._save(self._slot, chain, done):
                 self._remember_base(self._slot, chain, done)

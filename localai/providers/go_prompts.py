@@ -42,16 +42,16 @@ def go_prompt(lease: Lease, request: ChatRequest, body: Mapping[str, Any]) -> Go
     template = request.model.go_template
     if template is None or request.chat_template is not None or lease.info.spec.kind != "llamacpp":
         return None
-    said = [each for each in body["messages"] if _is_plain(each)]
-    is_plain = len(said) == len(body["messages"]) and "tools" not in body
+    messages = [each for each in body["messages"] if _is_plain(each)]
+    is_plain = len(messages) == len(body["messages"]) and "tools" not in body
     try:
-        text = _rendered(template, said, request)
+        text = _rendered(template, messages, request)
     except TemplateError as error:
         return GoPrompt(unused=f"it cannot be read: {error}")
     plain = {name: value for name, value in body.items() if name != "tools"}
     properties = call(lease.files.socket, "GET", "/props")
     try:
-        own = rendered_in_time(lease, {**plain, "messages": said})
+        own = rendered_in_time(lease, {**plain, "messages": messages})
     except ServerRefused:
         own = None
     start = str(properties.get("bos_token") or "")
@@ -79,10 +79,10 @@ def _is_plain(message: Mapping[str, Any]) -> bool:
     return isinstance(message.get("content"), str) and not has_call
 
 
-def _rendered(template: str, said: list[Any], request: ChatRequest) -> str:
+def _rendered(template: str, messages: list[Any], request: ChatRequest) -> str:
     # A last answer is gone on with: what was asked before it, and its text.
-    begun = said[-1]["content"] if said and said[-1]["role"] == "assistant" else ""
-    asked = said[:-1] if begun else said
+    begun = messages[-1]["content"] if messages and messages[-1]["role"] == "assistant" else ""
+    asked = messages[:-1] if begun else messages
     return render_prompt(template, asked, request.think) + begun
 
 

@@ -223,7 +223,7 @@ def _refuse_what_mlx_cannot(request: ChatRequest, paths: Paths) -> None:
             )
     sees = any(message.images for message in request.messages)
     if sees or request.schema is not None:
-        from localai.providers.mlx_instead import only_by_gguf
+        from localai.providers.instead import only_by_gguf
 
         raise only_by_gguf(request.model, paths, sees=sees)
 

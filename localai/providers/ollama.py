@@ -250,4 +250,4 @@ def _asked_context(request: ChatRequest) -> int | None:
 
 def _refuse_images(request: ChatRequest) -> None:
     if any(message.images for message in request.messages):
-        raise InvalidInput(f"{request.model.id} cannot look at pictures", command="localai list")
+        raise InvalidInput(f"ollama/{request.model.id} cannot see pictures", command="localai list")

@@ -155,8 +155,8 @@ class Daemon:
     def version(self) -> str:
         """`Ollama 0.17.4`, or just `Ollama`: a build from source has no number."""
         if self._version is None:
-            told = str(self._get("/api/version").get("version", ""))
-            self._version = "Ollama" if told in ("", "0.0.0") else f"Ollama {told}"
+            number = str(self._get("/api/version").get("version", ""))
+            self._version = "Ollama" if number in ("", "0.0.0") else f"Ollama {number}"
         return self._version
 
     def _show(self, name: str) -> dict[str, Any]:

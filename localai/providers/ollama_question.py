@@ -136,8 +136,8 @@ class Question:
         if self.remote is not None or self.loaded_context == self.context_tokens:
             return
         model, context = self.request.model.id, self.context_tokens
-        told = f" with a context of {context:,} tokens" if self.tells_context else ""
-        loading = Loading(f"Ollama is loading {model}{told}")
+        with_context = f" with a context of {context:,} tokens" if self.tells_context else ""
+        loading = Loading(f"Ollama is loading {model}{with_context}")
         shown = loading
         yield loading
         while not sent.answers_within(_PROGRESS_EVERY_S):

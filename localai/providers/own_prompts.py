@@ -35,16 +35,16 @@ def own_prompt(
     the engine's template, `made` is the one by the maker's if it was made before. Raises
     ServerRefused, Unreachable."""
     hidden = _hidden_marks(lease, body)
-    said = body if hidden is None else {**body, "messages": hidden.messages}
+    asked = body if hidden is None else {**body, "messages": hidden.messages}
     if request.model.go_template is not None and (made is None or hidden is not None):
         from localai.providers.go_prompts import go_prompt
 
-        made = go_prompt(lease, request, said)
+        made = go_prompt(lease, request, asked)
     rendered = None if made is None else made.text
     if hidden is None and rendered is None:
         return None
     if rendered is None:
-        rendered = render(lease, said)
+        rendered = render(lease, asked)
     return OwnPrompt(rendered, [(rendered, False)] if hidden is None else hidden.pieces(rendered))
 
 

@@ -37,10 +37,10 @@ def hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
     """The conversation of a chat's `body` without the model's special tokens; None where none is
     said, or where nothing can be done about it."""
     messages = body["messages"]
-    said = texts_of(messages)
-    if lease.info.spec.kind != "llamacpp" or body.get("tools") or len(said) < len(messages):
+    texts = texts_of(messages)
+    if lease.info.spec.kind != "llamacpp" or body.get("tools") or len(texts) < len(messages):
         return None
-    found = candidates(said)
+    found = candidates(texts)
     if not found:
         return None
     special = _special(lease, found)
@@ -121,10 +121,10 @@ def as_chat(
             return bool(end.value)
         choices = chunk.get("choices")
         if isinstance(choices, list):
-            told = [
+            pieces = [
                 {**each, "delta": {"content": each.get("text")}}
                 for each in choices
                 if isinstance(each, dict)
             ]
-            chunk = {**chunk, "choices": told}
+            chunk = {**chunk, "choices": pieces}
         yield chunk

@@ -249,7 +249,7 @@ def _problems(lease: Lease) -> Iterator[str]:
         except ServerRefused as error:
             yield f"{trial.refused}: {words_of_engine(str(error.error.get('message')))}"
             continue
-        yield from (told for text, told in trial.left_out.items() if text not in rendered)
+        yield from (name for text, name in trial.left_out.items() if text not in rendered)
 
 
 def _left_out(request: ChatRequest, lease: Lease, body: Mapping[str, Any]) -> str | None:

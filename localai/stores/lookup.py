@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, NotFound
-from localai.files import as_path
+from localai.files import as_path, lies_here
 from localai.formats.mlx_folder import read_folder
 from localai.near_names import did_you_mean
 from localai.patterns import lazy_pattern
@@ -33,6 +33,7 @@ from localai.stores.inventory import stored_models
 from localai.stores.ollama import find_ollama_model
 from localai.stores.starter import STARTER, resolve_starter, starter_path
 from localai.types import ResolvedModel
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -67,7 +68,7 @@ def resolve_model(
     """The model that `name` means: a folder's path, else what `resolve_gguf` finds, else what
     `resolve_mlx` finds."""
     folder = Path(os.path.expanduser(name))  # noqa: PTH111 (it does not raise for ~nobody)
-    if folder.is_dir():
+    if folder.is_dir() and (as_path(name) is not None or (folder / "config.json").exists()):
         return resolve_mlx(str(folder.absolute()), paths, environ)
     try:
         return resolve_gguf(name, paths, environ)
@@ -182,7 +183,7 @@ def _search(name: str, candidates: Iterable[StoredModel]) -> StoredModel:
     if len({model.digest or model.path.resolve() for model in fitting}) > 1:
         names = sorted({model.name for model in fitting})
         raise InvalidInput(
-            f"the name {name!r} fits {len(names)} models on this machine",
+            f"the name {name!r} fits {counted(len(names), 'model')} on this machine",
             hint="name one of " + ", ".join(names),
         )
     return fitting[0]
@@ -195,6 +196,8 @@ def _not_found(name: str, models: list[StoredModel]) -> NotFound:
         message = f"there is no model called {name!r} on this machine"
     spellings = {alias: model.name for model in models for alias in (model.name, *model.aliases)}
     near = did_you_mean(name, spellings, means=spellings)
+    if near is None and (what := lies_here(name)) is not None:
+        return NotFound(message, hint=f"the {what} here is ./{name}", command="localai list")
     # Suggest `pull` only if no local name is near and the name could be a registry's.
     if near is not None or not _PULLABLE.fullmatch(name):
         return NotFound(message, hint=near, command="localai list")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from localai.chat.sight import as_seen, loss_doubt, require_sight, sight_doubt
 from localai.errors import InvalidInput
+from localai.paths import locate
 from localai.types import ChatRequest, Image, Message, ResolvedModel, Zone
+from tests.formats.synthetic import MODELS, write
+from tests.support.projector import write_projector
 
 PICTURE = Image(b"\x89PNG\r\n\x1a\nred", "image/png")
 UNKNOWN = ResolvedModel("p", "m", Zone.DEVICE, "")
@@ -22,30 +26,45 @@ SAID = (
 
 
 def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
-    with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
-        require_sight(BLIND)
-    require_sight(SEEING)
-    require_sight(UNKNOWN)
+    with pytest.raises(InvalidInput, match="p/m cannot see pictures") as refused:
+        require_sight(BLIND, locate())
+    assert refused.value.command == "localai recommend --task vision"
+    require_sight(SEEING, locate())
+    require_sight(UNKNOWN, locate())
+
+
+def test_a_model_that_is_here_and_sees_is_in_the_line_to_type(localai_home: Path) -> None:
+    models = locate().models_dir
+    (models / "eyes").mkdir(parents=True)
+    write(models / "small.gguf", MODELS["llama, tied"])
+    [seeing] = write(models / "eyes" / "eyes.gguf", MODELS["llama, tied"])
+    write_projector(seeing.with_name("mmproj-eyes.gguf"))
+    with pytest.raises(InvalidInput) as refused:
+        require_sight(BLIND, locate(), "-a", "my cat.png", "what?")
+    assert refused.value.hint == "eyes/eyes is here and sees them"
+    line = "localai chat -m eyes/eyes -a 'my cat.png' 'what?'"
+    assert refused.value.command == line
 
 
 @pytest.mark.parametrize("model", [SEEING, UNKNOWN])
 def test_who_may_see_gets_every_picture(model: ResolvedModel) -> None:
     request = ChatRequest(model, SAID)
-    assert as_seen(request) is request
+    assert as_seen(request, locate()) is request
     assert sight_doubt(request) is None
 
 
 def test_a_blind_model_gets_the_words_and_that_is_said() -> None:
     request = ChatRequest(BLIND, SAID)
-    assert [each.images for each in as_seen(request).messages] == [(), (), ()]
-    assert [each.text for each in as_seen(request).messages] == [each.text for each in SAID]
+    seen = as_seen(request, locate())
+    assert [each.images for each in seen.messages] == [(), (), ()]
+    assert [each.text for each in seen.messages] == [each.text for each in SAID]
     assert sight_doubt(request) == "p/m cannot see the 2 pictures of this conversation"
     assert sight_doubt(ChatRequest(BLIND, SAID[1:])) is None
 
 
 def test_a_blind_model_is_not_asked_about_a_picture() -> None:
     with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
-        as_seen(ChatRequest(BLIND, SAID[:1]))
+        as_seen(ChatRequest(BLIND, SAID[:1]), locate())
 
 
 def test_pictures_that_were_given_up_are_counted() -> None:

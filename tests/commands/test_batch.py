@@ -416,6 +416,15 @@ def test_a_pattern_that_would_take_for_ever_is_its_line_s_error(robot: Robot) ->
     assert fine["text"] == "fine"
 
 
+def test_a_second_run_counts_a_failed_line_once(robot: Robot) -> None:
+    robot.prompts("say a", "refuse", "say b")
+    first, second = robot.run(), robot.run()
+    assert b"2 answered \xc2\xb7 1 failed" in first.stderr
+    assert b"0 answered \xc2\xb7 3 were there already, 1 of them failed" in second.stderr
+    assert second.stderr.count(b"failed") == first.stderr.count(b"failed")
+    assert b"1 of 3 lines failed" in second.stderr
+
+
 def test_json_is_a_summary(robot: Robot) -> None:
     robot.prompts("say a", "refuse")
     result = robot.run("--json")

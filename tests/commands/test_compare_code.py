@@ -32,7 +32,7 @@ def test_without_the_flag_nothing_is_run_and_that_is_said(suites: Suites) -> Non
     suites.write({"id": "a", "prompt": prompt, "expect": {"runs": True}})
     result = suites.run(*TWO, "-o", "run.jsonl")
     assert result.returncode == 0
-    assert b"1 of cast/good were not judged: its code was not run (--run-code)" in result.stdout
+    assert b"1 answer of cast/good not judged: its code was not run (--run-code)" in result.stdout
     assert not (suites.folder / "was-run").exists()
     assert b'"finding"' not in (suites.folder / "run.jsonl").read_bytes()
 

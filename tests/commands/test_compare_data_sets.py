@@ -77,6 +77,9 @@ def test_every_data_set_becomes_cases(run_localai: RunLocalai, wheels: dict[str,
         "bfcl-multiple": 198,
         "bfcl-irrelevance": 240,
     }
+    for name, suite in suites.items():
+        assert DATA_SETS[name].cases == len(suite.cases), "what is listed is what is asked"
+    assert DATA_SETS["bfcl-simple"].cases_text == "396 cases (4 more are left out)"
     assert suites["bfcl-simple"].not_taken == ("4 cases whose arguments are objects",)
     letters = {case.checks[0].raw["value"] for case in suites["truthfulqa"].cases}
     assert len(letters) > 3, "in the data the first choice is always right"

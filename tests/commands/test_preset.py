@@ -26,6 +26,21 @@ def shots(tmp_path: Path) -> tuple[str, str]:
     return str(tmp_path / "q.txt"), str(tmp_path / "a.txt")
 
 
+def test_a_context_beyond_the_model_is_said_when_it_is_made_and_when_it_is_asked(
+    home_with_starter: object, run_localai: RunLocalai
+) -> None:
+    made = run_localai("preset", "new", "long", "--from", "starter", "--ctx", "64k")
+    said = "llamacpp/starter was made for 8,192 tokens of context, not 65,536"
+    assert made.returncode == 0
+    assert f"warning: {said}, as the preset long wants" in made.stderr.decode()
+    above = run_localai("preset", "new", "longer", "--from", "long")
+    assert f"{said}, as the preset longer wants" in above.stderr.decode()
+    asked = run_localai("chat", "-m", "long", "--dry-run", "hello")
+    assert f"{said}, as the preset long wants" in asked.stderr.decode()
+    less = run_localai("chat", "-m", "long", "--ctx", "2k", "--dry-run", "hello")
+    assert "was made for" not in less.stderr.decode()
+
+
 def test_a_preset_is_used_like_a_model(
     home_with_starter: object, run_localai: RunLocalai, shots: tuple[str, str]
 ) -> None:

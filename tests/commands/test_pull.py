@@ -87,6 +87,35 @@ def test_a_model_of_a_registry_answers_afterwards_without_ollama(
     assert b"Paris" in answer.stdout
 
 
+def test_a_folder_with_the_name_is_said_before_a_registry_is_asked(
+    run_localai: RunLocalai, tiny: bytes, tmp_path: Path
+) -> None:
+    for name in ("src", "models", "mlx", "notes"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "models" / "tiny.gguf").write_bytes(tiny)
+    (tmp_path / "mlx" / "config.json").write_text("{}")
+    (tmp_path / "README").write_text("read me")
+
+    def said(*arguments: str) -> str:
+        # There is no registry at this address: whoever asks it fails otherwise.
+        result = run_localai(
+            *arguments, cwd=tmp_path, env={"LOCALAI_REGISTRY_OLLAMA": "http://127.0.0.1:9"}
+        )
+        assert result.returncode in (2, 3), result.stderr
+        return result.stderr.decode()
+
+    for name, what in (("src", "folder"), ("README", "file")):
+        text = said("pull", name)
+        assert f"a {what} called {name} lies here" in text
+        assert f"hint: ./{name} is the {what}" in text
+        assert f"run: localai pull {name}:latest" in text
+        assert f"hint: the {what} here is ./{name}" in said("show", name)
+        assert f"hint: the {what} here is ./{name}" in said("chat", "-m", name, "hello")
+    assert f"run: localai pull {tmp_path}/models/tiny.gguf" in said("pull", "./models")
+    assert f"run: localai chat -m {tmp_path}/mlx" in said("pull", "./mlx")
+    assert "there is no .gguf file in it" in said("pull", "./notes")
+
+
 def test_json_is_one_document(
     run_localai: RunLocalai, server: FileServer, tiny: bytes, localai_home: Path
 ) -> None:

@@ -64,6 +64,25 @@ def test_a_model_of_our_own_goes_and_says_what_it_freed(
     assert names(run_localai) == {"starter"}
 
 
+def test_who_names_the_model_is_told(own_model: Path, run_localai: RunLocalai) -> None:
+    for preset, base in (("critic", "small"), ("kind", "critic"), ("other", "starter")):
+        assert run_localai("preset", "new", preset, "--from", base).returncode == 0
+    assert run_localai("config", "set", "model", "llamacpp/small").returncode == 0
+
+    result = run_localai("rm", "--dry-run", "small", env=STOPPED)
+    said = result.stderr.decode()
+    assert "the preset critic is made of small: localai preset edit critic" in said
+    assert "small is the default model: localai config unset model" in said
+    assert "kind" not in said and "other" not in said
+
+    document = removed(run_localai, "small")
+    assert (document["presets"], document["is_default"]) == (["critic"], True)
+    of_preset = run_localai("rm", "critic", env=STOPPED).stderr.decode()
+    assert "the preset kind is made of critic: localai preset edit kind" in of_preset
+    assert "default model" not in of_preset
+    assert removed(run_localai, "kind")["presets"] == []
+
+
 def test_dry_run_removes_nothing(own_model: Path, run_localai: RunLocalai) -> None:
     result = run_localai("rm", "--dry-run", "small")
     assert result.stdout.decode().split() == [str(own_model)]

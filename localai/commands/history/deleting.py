@@ -12,10 +12,10 @@ from localai.commands.options import Json, Yes
 from localai.config import parse_age
 from localai.database import existing_database
 from localai.errors import InvalidInput
-from localai.output.conversations import conversation_line, count_text, print_conversations
+from localai.output.conversations import conversation_line, print_conversations
 from localai.output.output import Output
 from localai.paths import Paths, locate
-from localai.units import bytes_text
+from localai.units import bytes_text, counted
 
 if TYPE_CHECKING:
     from localai.database import ConversationSummary, Database
@@ -87,7 +87,7 @@ def _show_stale(rows: list[ConversationSummary], output: Output, *, dry_run: boo
         return
     if rows:
         print_conversations(rows, output)
-        output.note(f"{count_text(len(rows))} would be deleted")
+        output.note(f"{counted(len(rows), 'conversation')} would be deleted")
     else:
         output.note("there is nothing to delete")
 
@@ -104,15 +104,15 @@ def _delete(
 
     if not yes:
         _ask_or_refuse(rows, output)
-    gone = delete_conversations(paths, database, [row.id for row in rows])
-    if not gone.log_emptied:
+    deleted = delete_conversations(paths, database, [row.id for row in rows])
+    if not deleted.log_emptied:
         output.warn("another localai reads the database: its log keeps traces until that ends")
     if output.as_json:
         from localai.output.documents.history import delete_document
 
-        output.document(delete_document(rows, state_bytes=gone.state_bytes, dry_run=False))
-    states = f", and {bytes_text(gone.state_bytes)} of KV states" if gone.state_bytes else ""
-    output.note(f"deleted {count_text(len(rows))}{states}")
+        output.document(delete_document(rows, state_bytes=deleted.state_bytes, dry_run=False))
+    states = f", and {bytes_text(deleted.state_bytes)} of KV states" if deleted.state_bytes else ""
+    output.note(f"deleted {counted(len(rows), 'conversation')}{states}")
 
 
 def _ask_or_refuse(rows: list[ConversationSummary], output: Output) -> None:
@@ -124,9 +124,9 @@ def _ask_or_refuse(rows: list[ConversationSummary], output: Output) -> None:
         if len(rows) > _MOST_NAMED:
             output.note(f"and {len(rows) - _MOST_NAMED} more")
     output.confirm(
-        f"Delete {count_text(len(rows))} for good?",
+        f"Delete {counted(len(rows), 'conversation')} for good?",
         unasked=InvalidInput(
-            f"nothing was deleted: {count_text(len(rows))} would go, and nobody can be asked",
+            f"{counted(len(rows), 'conversation')} would be deleted, and nobody can be asked",
             hint="give --yes",
         ),
         declined="nothing was deleted",

@@ -13,9 +13,10 @@ from localai.commands.history.selection import Ids, found_ids, required
 from localai.database import existing_database
 from localai.errors import InvalidInput
 from localai.files import cannot_write, create_atomically
-from localai.output.conversations import conversation_markdown, count_text
+from localai.output.conversations import conversation_markdown
 from localai.output.output import Output
 from localai.paths import locate
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.database import Database
@@ -74,7 +75,7 @@ def export(
         from localai.output.documents.history import export_document
 
         output.document(export_document(str(file), chosen, found))
-    output.note(f"{count_text(len(found))} in {file}")
+    output.note(f"{counted(len(found), 'conversation')} in {file}")
 
 
 def _format(wanted: str | None, file: Path | None, *, as_json: bool) -> ExportFormat:

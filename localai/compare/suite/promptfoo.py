@@ -18,6 +18,7 @@ from localai.compare.suite.case import Case, Suite, read_case
 from localai.compare.suite.promptfoo_assertions import expectation_of
 from localai.compare.suite.yaml_core import load_yaml
 from localai.errors import InvalidInput
+from localai.units import counted
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
@@ -74,7 +75,7 @@ class _Importer:
             name=str(self._document.get("description") or self._path.stem),
             cases=tuple(cases),
             not_taken=tuple(
-                what if times == 1 else f"{what} ({times} times)"
+                what if times == 1 else f"{what} ({counted(times, 'time')})"
                 for what, times in self._not_taken.items()
             ),
         )

@@ -46,8 +46,8 @@ def load_yaml(text: str, name: str) -> Any:
     try:
         document = yaml.load(text, Core)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise InvalidInput(f"{name} is not YAML: {said}") from error
+        message = " ".join(str(error).split())
+        raise InvalidInput(f"{name} is not YAML: {message}") from error
     _require_bounded(document, name)
     return document
 

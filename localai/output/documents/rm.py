@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from localai.stores.folders import StoreName
 
 if TYPE_CHECKING:
+    from localai.library.dependents import Dependents
     from localai.library.removal import Removal
 
 
@@ -20,6 +21,8 @@ class RemovalDocument(TypedDict):
     in_memory: Annotated[bool, "whether the model was in memory and had to be unloaded first"]
     freed_bytes: Annotated[int, "the bytes of the disk that are freed; other links' bytes are not"]
     kept_path: Annotated[str | None, "the user's own file behind an adopted model; it stays"]
+    presets: Annotated[list[str], "the presets that are made of the model and need another"]
+    is_default: Annotated[bool, "whether the configuration names it as the default model"]
 
 
 class Rm(TypedDict):
@@ -32,16 +35,16 @@ class Rm(TypedDict):
     ]
 
 
-def rm_document(removals: Iterable[Removal], *, dry_run: bool) -> Rm:
+def rm_document(removals: Iterable[tuple[Removal, Dependents]], *, dry_run: bool) -> Rm:
     """The document of `localai rm`."""
     return {
         "schema": "localai.rm/1",
         "dry_run": dry_run,
-        "removed": [_removal(each) for each in removals],
+        "removed": [_removal(*each) for each in removals],
     }
 
 
-def _removal(removal: Removal) -> RemovalDocument:
+def _removal(removal: Removal, dependents: Dependents) -> RemovalDocument:
     return {
         "model": removal.name,
         "store": removal.store,
@@ -49,4 +52,6 @@ def _removal(removal: Removal) -> RemovalDocument:
         "in_memory": removal.in_memory,
         "freed_bytes": removal.freed_bytes,
         "kept_path": None if removal.kept is None else str(removal.kept),
+        "presets": list(dependents.presets),
+        "is_default": dependents.is_default,
     }

@@ -1,4 +1,4 @@
-"""Which GGUF model of this machine can do what MLX cannot: hold a schema, see pictures."""
+"""Which model of this machine can do what the chosen one cannot: see pictures, hold a schema."""
 
 from __future__ import annotations
 
@@ -36,6 +36,22 @@ def only_by_gguf(model: ResolvedModel, paths: Paths, *, sees: bool) -> InvalidIn
     task = "vision" if sees else "chat"
     return InvalidInput(
         message, hint=f"{kind}, and none is here", command=f"localai recommend --task {task}"
+    )
+
+
+def cannot_see(model: ResolvedModel, paths: Paths, *asked: object) -> InvalidInput:
+    """The error for pictures that `model` cannot see. It names a model that is here and sees them,
+    in a line that ends with the words `asked`."""
+    message = f"{model.provider}/{model.id} cannot see pictures"
+    if (found := _instead(model, paths, sees=True)) is not None:
+        name = full_name(provider_that_opens("gguf"), found.id)
+        return InvalidInput(
+            message,
+            hint=f"{found.id} is here and sees them",
+            command=("localai", "chat", "-m", name, *asked),
+        )
+    return InvalidInput(
+        message, hint="no model here sees them", command="localai recommend --task vision"
     )
 
 
