@@ -106,14 +106,18 @@ class LazyGroup(Verbs):
             self._add_options(subcommand)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The table, by group, with an example each."""
+        """The table, by group, with an example each, which stays one line to be copied."""
+        from textwrap import wrap
+
         width = max(len(row.name) for row in COMMANDS)
         groups = dict.fromkeys(row.group for row in COMMANDS)
         for group in groups:
             formatter.write(f"\n{group}\n")
             for row in COMMANDS:
                 if row.group == group:
-                    formatter.write(f"  {row.name:<{width}}  {row.summary}\n")
+                    first, *more = wrap(row.summary, max(20, formatter.width - width - 4))
+                    formatter.write(f"  {row.name:<{width}}  {first}\n")
+                    formatter.write("".join(f"  {'':<{width}}  {line}\n" for line in more))
                     formatter.write(f"  {'':<{width}}    $ {row.example}\n")
 
 

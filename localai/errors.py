@@ -286,14 +286,14 @@ def system_error(error: BaseException) -> LocalaiError | None:
             f"the system gives this command no more: {error.strerror}", hint=_RAISE_LIMITS
         )
     what = "the output" if error.filename is None else str(error.filename)
-    said = f"cannot use {what}: {error.strerror or error}"
+    message = f"cannot use {what}: {error.strerror or error}"
     if error.errno == errno.ENAMETOOLONG:
         return InvalidInput(f"the name of a file is too long: {what[:80]}…", hint="a shorter one")
     if error.errno in _NOT_ENOUGH:
-        return InsufficientResources(said, hint=_RAISE_LIMITS)
+        return InsufficientResources(message, hint=_RAISE_LIMITS)
     if error.filename is None and error.errno in (errno.EBADF, errno.EIO):
-        return InvalidInput(said, hint="give it a stdout that can be written")
-    return OwnStateUnavailable(said, hint="set LOCALAI_HOME to a folder that can be written")
+        return InvalidInput(message, hint="give it a stdout that can be written")
+    return OwnStateUnavailable(message, hint="set LOCALAI_HOME to a folder that can be written")
 
 
 def _quoted(words: tuple[object, ...]) -> str:

@@ -14,6 +14,8 @@ from statistics import NormalDist, fmean, median, stdev
 
 from localai.dataclass import dataclass
 
+FEWEST_CASES = 6
+"""A statistic of fewer cases has no interval."""
 _CONFIDENCE = 0.95
 _Z_TWO_SIDED = NormalDist().inv_cdf(0.975)
 _Z_POWER = NormalDist().inv_cdf(0.8)
@@ -226,12 +228,12 @@ def bootstrap_by_case(
     """A statistic of one value a case, with its percentile bootstrap interval (Efron 1979).
 
     Cases are drawn, so repeats of a case must be averaged before. For a comparison the values are
-    the differences by case. With fewer than six cases there are no bounds. Raises ValueError for no
-    cases.
+    the differences by case. With fewer than `FEWEST_CASES` there are no bounds. Raises ValueError
+    for no cases.
     """
     if not values:
         raise ValueError("a statistic of no cases")
-    if len(values) < 6:
+    if len(values) < FEWEST_CASES:
         return Interval(statistic(values), None, None)
     generator = random.Random(seed)
     drawn = [statistic(generator.choices(values, k=len(values))) for _ in range(draws)]

@@ -71,9 +71,11 @@ def count_text(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with its noun, in the singular or with an s: `1 token`, `8,192 tokens`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: float, noun: str, plural: str | None = None) -> str:
+    """A count with its noun: `1 token`, `8,192 tokens`. `plural` is what stands for several where
+    it is not the noun with an s: `counted(2, "row is", "rows are")`."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:,g}"
+    return f"{number} {noun}" if count == 1 else f"{number} {plural or f'{noun}s'}"
 
 
 _LEAST_DOLLARS: Final = 0.000001

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 
 from localai.units import (
     UNKNOWN,
     bandwidth_text,
     bytes_text,
+    counted,
     mebibytes_text,
     seconds_text,
     whole_number,
@@ -52,3 +59,57 @@ def test_bandwidth_is_decimal() -> None:
 )
 def test_seconds_become_minutes_and_hours(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "plural", "text"),
+    [
+        (1, None, "1 row"),
+        (0, None, "0 rows"),
+        (8_192, None, "8,192 rows"),
+        (1.0, None, "1 row"),
+        (2.5, None, "2.5 rows"),
+        (1, "rows are", "1 row"),
+        (2, "rows are", "2 rows are"),
+    ],
+)
+def test_a_count_with_its_noun(count: float, plural: str | None, text: str) -> None:
+    assert counted(count, "row", plural) == text
+
+
+ROOT = Path(__file__).parents[1]
+
+_NOUNS = re.compile(
+    " (?:more |first |blind )?(answer|branche|call|case|character|conversation|core|day|file|image"
+    "|layer|line|message|model|page|part|picture|prompt|question|repetition|request|row|setting"
+    "|thread|tie|time|token|vote|word)s\\b"
+)
+# What is never one: a limit, a size, a constant, a figure with decimals, a name before a verb.
+_NEVER_ONE = re.compile(
+    r"_?[A-Z_]+|.*(limit|context|context_tokens|bytes|size|cases_needed|_tokens)|most|wanted|of"
+    r"|self\.cases|count_text\(.*\)|lines|.* (\*|/) .*|ratio\[0\]|len\((names|prompt)\)"
+    r"|len\(entries\)|name|.*\.(name|provider|model)|config\[.*\]"
+)
+
+
+def _counts(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
+    """Where a text has a number right before a plural: the line, the number, the noun."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        for number, text in pairwise(node.values):
+            if not (isinstance(number, ast.FormattedValue) and isinstance(text, ast.Constant)):
+                continue
+            found = _NOUNS.match(str(text.value))
+            if found is not None:
+                yield node.lineno, ast.unparse(number.value), found[1] + "s"
+
+
+def test_no_text_says_1_rows() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}:{line}: {{{number}}} {noun}"
+        for file in sorted((ROOT / "localai").rglob("*.py"))
+        for line, number, noun in _counts(ast.parse(file.read_text(encoding="utf-8")))
+        if not _NEVER_ONE.fullmatch(number)
+    ]
+    assert found == [], "units.counted has both forms"

@@ -29,6 +29,11 @@ class Progress:
     elapsed_s: float = 0.0
 
     @property
+    def lines(self) -> int:
+        """The number of lines that are finished."""
+        return self.answered + self.failed + self.found
+
+    @property
     def all_failed(self) -> int:
         """The number of lines whose record is one of a failure."""
         return self.failed + self.found_failed

@@ -37,6 +37,7 @@ from localai.errors import (
 )
 from localai.privacy import guard
 from localai.sizing.context import with_a_limit
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
@@ -200,12 +201,12 @@ class Batch:
             request = with_a_limit(asked)
             self._doubts.before(settings, request)
         except Exception as error:
-            said = as_error(error)
-            said.message = f"line {line.number}: {said.message}"
+            failure = as_error(error)
+            failure.message = f"line {line.number}: {failure.message}"
             if first:
-                raise said from error
+                raise failure from error
             self._queued.release()
-            self._write(Outcome(line.number, print_, None, PartialAnswer(), error=said))
+            self._write(Outcome(line.number, print_, None, PartialAnswer(), error=failure))
             return None
         return Job(line.number, print_, prompt.id, request, settings.schema)
 
@@ -328,7 +329,9 @@ def _input_shortened(answered: int, last: int) -> InvalidInput:
 
 
 def _hopeless(error: LocalaiError, failures: int) -> LocalaiError:
-    stopped = type(error)(f"the batch stops after {failures} failures in a row: {error.message}")
+    stopped = type(error)(
+        f"the batch stops after {counted(failures, 'failure')} in a row: {error.message}"
+    )
     stopped.hint, stopped.command = error.hint, error.command
     if stopped.hint is None:
         stopped.hint = "the same command with --retry-failed goes on"

@@ -152,8 +152,8 @@ def _judged(change: MetricChange, p_value: float, threshold: float) -> MetricCha
         state, reason = "same", f"a change of less than {threshold:.0%}"
     else:
         state, reason = "inconclusive", "the interval is too wide"
-    told = "; ".join(each for each in (reason, change.reason) if each)
-    return replace(change, state=state, reason=told, p_value=p_value)
+    both = "; ".join(each for each in (reason, change.reason) if each)
+    return replace(change, state=state, reason=both, p_value=p_value)
 
 
 def _values(cell: Cell, metric: Metric) -> list[float]:

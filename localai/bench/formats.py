@@ -24,6 +24,7 @@ from localai.bench.recording import Sample
 from localai.bench.remarks import differing_settings, remarks, settings_apart
 from localai.bench.verdict import notes, verdict
 from localai.errors import InvalidInput
+from localai.units import counted
 
 _COLUMNS: Final = (
     "model",
@@ -81,12 +82,12 @@ def _markdown(run: KeptRun) -> str:
     cores = "" if machine.cores is None else f", {_cores_text(machine.cores)}"
     day = time.strftime("%Y-%m-%d", time.localtime(run.created_at))
     about = f"{machine.cpu or 'an unknown processor'}{cores}, {machine.system}, {day}"
-    told = [f"- {text}" for text in remarks(run.cells)]
-    return "\n".join([*lines, "", about, *(["", *told] if told else [])]) + "\n"
+    notes = [f"- {text}" for text in remarks(run.cells)]
+    return "\n".join([*lines, "", about, *(["", *notes] if notes else [])]) + "\n"
 
 
 def _cores_text(cores: float) -> str:
-    return "1 core" if cores == 1 else f"{cores:g} cores"
+    return counted(cores, "core")
 
 
 def _plus_minus(cell: Cell, metric: Metric, unit: str = "", places: int = 1) -> str:

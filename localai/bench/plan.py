@@ -153,9 +153,18 @@ def kv_types(text: str) -> tuple[str, ...]:
 
 def quantizations(text: str) -> tuple[str, ...]:
     """`q4_K_M,q8_0`: types of files, as people write them. Raises InvalidInput."""
+    from localai.formats.gguf_names import is_quantization
+    from localai.formats.quantization_types import FILE_TYPE_NUMBER
+    from localai.near_names import did_you_mean
+
     parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
-        raise InvalidInput("--quant takes types of model files", hint="--quant q4_K_M,q8_0")
+    for part in parts:
+        if not is_quantization(part):
+            near = did_you_mean(part, FILE_TYPE_NUMBER)
+            raise InvalidInput(
+                f"there is no quantization {part!r}",
+                hint=near or f"known are {', '.join(FILE_TYPE_NUMBER)}",
+            )
     return tuple(dict.fromkeys(parts))
 
 

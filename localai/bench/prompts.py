@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from localai.bench.plan import Test
@@ -11,7 +12,9 @@ from localai.bench.recording import record
 from localai.bench.subject import Subject
 from localai.bench.workload import EDIT, code_begins, fitted_text, nonce
 from localai.chat.request import AskSettings, build_request
+from localai.errors import InvalidInput
 from localai.types import ChatRequest, Message, Options
+from localai.units import counted
 
 # Asking for an answer only to learn how long the prompt was: no more often than this.
 _MOST_ASKED: Final = 6
@@ -80,9 +83,16 @@ class Prompts:
         first = nonce(self._source)
         self._asked = 0
 
+        @cache
         def count(text: str) -> int | None:
             return self._count(self._request(first, whole(text), 1))
 
+        shortest = count("") if self._test.prompt_tokens else None
+        if shortest is not None and shortest > tokens:
+            raise InvalidInput(
+                f"a prompt of {counted(tokens, 'token')} is too short: with the words that make it"
+                f" new and what the template adds it has {counted(shortest, 'token')} at least"
+            )
         return fitted_text(count, tokens, skipped)
 
     def _count(self, request: ChatRequest) -> int | None:

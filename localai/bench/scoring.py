@@ -95,11 +95,11 @@ class Scoring:
         with TemporaryFolder() as kept, TemporaryFolder() as scratch:
             try:
                 steps = self._evaluate(reference_file, Path(kept), keep=True)
-                reference = yield from _told(first, steps)
+                reference = yield from _scored(first, steps)
                 again = self._evaluate(
                     reference_file, Path(scratch), beside=reference, pieces=_FLOOR_PIECES
                 )
-                floor = fmean((yield from _told(first, again)).divergences)
+                floor = fmean((yield from _scored(first, again)).divergences)
             except LocalaiError as error:
                 for subject, _ in members:
                     keep(subject, Quality(unavailable=error.message))
@@ -108,7 +108,7 @@ class Scoring:
             for subject, file in members[1:]:
                 try:
                     steps = self._evaluate(file, Path(scratch), beside=reference)
-                    found = yield from _told(subject, steps)
+                    found = yield from _scored(subject, steps)
                 except LocalaiError as error:
                     keep(subject, Quality(unavailable=error.message))
                     continue
@@ -176,7 +176,7 @@ class Scoring:
         return _File(path, manner, family, header.tensor_bytes)
 
 
-def _told(
+def _scored(
     subject: Subject, steps: Generator[float, None, Evaluated]
 ) -> Generator[Progress, None, Evaluated]:
     """The steps of an evaluation as progress, and its result."""

@@ -15,6 +15,7 @@ from localai.bench.run import Bench
 from localai.bench.scoring import PIECES, QUICK_PIECES, Scoring
 from localai.bench.subject import Subject, known_of, subjects
 from localai.dataclass import dataclass
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.bench.quality import Quality
@@ -165,4 +166,4 @@ def _most_paid(subject: Subject, wanted: Sequence[Test]) -> str:
     cost = price(model.provider, model.id, "cloud", usage, time.time())
     amount = "which cost" if cost.amount is None else f"for {money_text(cost.amount)}"
     unknown = f" an unknown amount ({cost.basis})" if cost.amount is None else " at most"
-    return f"{each * len(wanted)} requests at most, {amount}{unknown}"
+    return f"{counted(each * len(wanted), 'request')} at most, {amount}{unknown}"

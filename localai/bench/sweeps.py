@@ -108,10 +108,10 @@ def _curves(cells: Sequence[Cell], kind: _Kind) -> Iterator[Curve]:
         without = {name: fact for name, fact in _facts(cell).items() if name != kind.varied}
         groups.setdefault(tuple(without.items()), []).append(cell)
     drawn = {facts: points for facts, rows in groups.items() if (points := _points(rows, kind))}
-    told = _apart([dict(facts) for facts in drawn], len({cell.engine for cell in cells}) > 1)
+    apart = _apart([dict(facts) for facts in drawn], len({cell.engine for cell in cells}) > 1)
     for facts, points in drawn.items():
-        said = [_said(name, fact) for name, fact in facts if name in told]
-        yield Curve(", ".join(said), points)
+        labels = [_fact_text(name, fact) for name, fact in facts if name in apart]
+        yield Curve(", ".join(labels), points)
 
 
 def _points(rows: Sequence[Cell], kind: _Kind) -> tuple[tuple[float, Interval], ...]:
@@ -141,5 +141,5 @@ def _facts(cell: Cell) -> dict[str, Any]:
     return {"model": cell.model, "engine": cell.engine, **cell.test.as_json(), **settings}
 
 
-def _said(name: str, fact: Any) -> str:
+def _fact_text(name: str, fact: Any) -> str:
     return _SHORT[name].format(fact) if name in _SHORT else f"{name} {fact}"

@@ -56,9 +56,9 @@ def _found(cell: Cell) -> Iterator[str]:
     failed = [each.failed for each in cell.samples if each.failed is not None]
     lost = sum(each.failed_requests for each in succeeded)
     if lost:
-        yield f"{lost} of {sum(each.requests for each in succeeded)} requests failed"
+        yield f"{lost} of {counted(sum(each.requests for each in succeeded), 'request')} failed"
     if failed:
-        yield f"{len(failed)} of {count} repetitions failed: {failed[-1]}"
+        yield f"{len(failed)} of {counted(count, 'repetition')} failed: {failed[-1]}"
     if not succeeded:
         return
     disturbed = [each for each in succeeded if each.disturbed]
@@ -67,18 +67,19 @@ def _found(cell: Cell) -> Iterator[str]:
             reason for each in disturbed for reason in _without_numbers(each.disturbed)
         )
         most = max((each.noise.others or 0 for each in disturbed), default=0)
-        told = [
+        causes = [
             f"{reason}, up to {most:.0%}" if reason == _OTHERS_TOOK else reason
             for reason in reasons
         ]
-        yield f"{len(disturbed)} of {count} repetitions disturbed ({'; '.join(told)})"
+        yield f"{len(disturbed)} of {counted(count, 'repetition')} disturbed ({'; '.join(causes)})"
     client = max((each.noise.client or 0 for each in succeeded), default=0)
     if client > _CLIENT_LIMITS:
         yield f"localai itself took up to {client:.0%} of a core, which may be what limits"
     if not cell.is_warm:
         yield f"not steady after {counted(cell.warm_ups, 'warm-up')}"
     if len(cell.counted) < LEAST_REPETITIONS:
-        yield f"{len(cell.counted)} repetitions are too few for an interval"
+        repetitions = counted(len(cell.counted), "repetition is", "repetitions are")
+        yield f"{repetitions} too few for an interval"
     interval = cell.interval(main_metric(cell.test))
     half = None if interval is None else interval.half_width
     if cell.test.rate is not None:
@@ -96,7 +97,7 @@ def _of_arrivals(cell: Cell) -> Iterator[str]:
         last = "" if spread.p99 is None else f", p99 {spread.p99:.2f} s"
         yield f"first token: median {spread.p50:.2f} s, p95 {spread.p95:.2f} s{last}"
     if good is not None:
-        yield f"{good:.0%} of {len(cell.samples)} requests met the objectives"
+        yield f"{good:.0%} of {counted(len(cell.samples), 'request')} met the objectives"
 
 
 def _without_numbers(reasons: tuple[str, ...]) -> Iterator[str]:
@@ -115,19 +116,19 @@ def _of_lengths(cell: Cell) -> Iterator[str]:
     if last.input_tokens is None:
         yield "the server does not say how many tokens the prompt had"
     elif test.prompt_tokens and abs(last.input_tokens - wanted) > _LENGTH_OFF * wanted:
-        yield f"the prompt had {last.input_tokens:,} tokens, not {wanted:,}"
+        yield f"the prompt had {counted(last.input_tokens, 'token')}, not {wanted:,}"
     if test.depth_tokens and last.cached_tokens is None:
         yield "the server does not say whether the depth was cached"
     elif test.depth_tokens and (last.cached_tokens or 0) < (1 - 0.05) * test.depth_tokens:
-        yield f"of the depth {last.cached_tokens:,} tokens were cached"
+        yield f"of the depth {counted(last.cached_tokens or 0, 'token was', 'tokens were')} cached"
     elif _was_cached(cell):
-        yield f"{last.cached_tokens:,} tokens of the prompt came from a cache"
+        yield f"{counted(last.cached_tokens or 0, 'token')} of the prompt came from a cache"
     short = [each for each in cell.counted if each.finish_reason == "stop"]
     if short and test.output_tokens > 1:
         lengths = sorted(each.output_tokens or 0 for each in short)
         yield (
-            f"{len(short)} of {len(cell.counted)} answers ended by themselves,"
-            f" the shortest at {lengths[0]} tokens"
+            f"{len(short)} of {counted(len(cell.counted), 'answer')} ended by themselves,"
+            f" the shortest at {counted(lengths[0], 'token')}"
         )
     pieces = len(last.gaps_s) + 1
     if last.output_tokens is not None and last.output_tokens > 1.5 * pieces and pieces > 1:

@@ -56,7 +56,8 @@ def list_settings(as_json: Json = False) -> None:
         rows.append([key, _text(value), "file", "of a server of your own"])
     for key, value in model_values(config.models):
         rows.append([key, _text_of_model(value), "file", "of one model"])
-    output.table(_COLUMNS, rows)
+    with output.paged():
+        output.table(_COLUMNS, rows)
 
 
 @app.command("get")

@@ -41,8 +41,8 @@ def hardware(
         from localai.setup.engines import idle_gpu_here
 
         if (idle := idle_gpu_here(machine, config, paths)) is not None:
-            told = ": ".join(filter(None, (idle.sentence, idle.command)))
-            machine = replace(machine, problems=(*machine.problems, told))
+            problem = ": ".join(filter(None, (idle.sentence, idle.command)))
+            machine = replace(machine, problems=(*machine.problems, problem))
     if output.as_json:
         from localai.output.documents.hardware import hardware_document
 

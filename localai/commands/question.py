@@ -113,11 +113,11 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
         output.note(remark)
     has_folder = any(is_folder(user_path(each)) for each in arguments)
     if has_folder and total > _ASK_ABOVE_TOKENS and not yes:
-        said = f"{counted(len(gathered.files), 'file')} with about {counted(total, 'token')}"
+        amount = f"{counted(len(gathered.files), 'file')} with about {counted(total, 'token')}"
         output.confirm(
-            f"Send {said}?",
+            f"Send {amount}?",
             unasked=InvalidInput(
-                f"{said} are more than is sent unasked", hint="name fewer, or give --yes"
+                f"{amount} are more than is sent unasked", hint="name fewer, or give --yes"
             ),
             declined="nothing was sent",
         )

@@ -20,7 +20,7 @@ def _telling(parser: Any, context: Any) -> Any:
     forms = {form for each in context.command.params for form in each.opts}
     process = parser._process_opts
 
-    def told(argument: str, state: Any) -> None:
+    def parsed(argument: str, state: Any) -> None:
         word = argument.partition("=")[0]
         if not word.startswith("--") and len(word) > 2 and f"-{word}" in forms:
             given = context.find_root().obj
@@ -32,5 +32,5 @@ def _telling(parser: Any, context: Any) -> Any:
             )
         process(argument, state)
 
-    parser._process_opts = told
+    parser._process_opts = parsed
     return parser

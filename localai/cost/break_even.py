@@ -19,6 +19,7 @@ from localai.database import UsageRow
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.types import Usage
+from localai.units import counted
 
 HOURS_A_YEAR = 8760
 
@@ -106,7 +107,7 @@ def measured_work(rows: Iterable[UsageRow], against: str) -> Work:
         tokens_in=sum(row.usage.input_tokens or 0 for row in here) / hours,
         tokens_out=sum(row.usage.output_tokens or 0 for row in here) / hours,
         cloud_cost=float(sum(amount for amount, _ in costs)) / hours,
-        basis=f"{len(here):,} calls of this machine in {hours:.2f} busy hours",
+        basis=f"{counted(len(here), 'call')} of this machine in {hours:.2f} busy hours",
         price_basis=costs[0][1],
     )
 

@@ -110,8 +110,8 @@ def model_identity(spec: WorkerSpec) -> str:
         names = (f"{part['name']}-{n:05}-of-{count:05}.gguf" for n in range(1, count + 1))
         files = [model.with_name(name) for name in names]
     files += [Path(each) for each in (spec.projector_path, spec.adapter_path) if each is not None]
-    told = "\0".join(f"{file.name} {content_key(file)}" for file in files)
-    return hashlib.sha256(os.fsencode(told)).hexdigest()
+    described = "\0".join(f"{file.name} {content_key(file)}" for file in files)
+    return hashlib.sha256(os.fsencode(described)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

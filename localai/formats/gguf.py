@@ -26,6 +26,7 @@ from localai.formats.gguf_container import (
 )
 from localai.formats.gguf_reader import ReadAt
 from localai.formats.quantization_types import FILE_TYPES
+from localai.units import counted
 
 __all__ = [
     "ArraySummary",
@@ -280,7 +281,7 @@ def read_model(path: Path) -> GgufHeader:
     parts = part_paths(path, first)
     if missing := [part.name for part in parts if not part.exists()]:
         raise NotFound(
-            f"{path} is one of {len(parts)} parts, and beside it is no {missing[0]}",
+            f"{path} is one of {counted(len(parts), 'part')}, and beside it is no {missing[0]}",
             hint="all parts of a model lie in one folder: fetch what is missing",
         )
     return merge_parts(map(read_header, parts))

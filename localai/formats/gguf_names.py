@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from localai.formats.quantization_types import FILE_TYPE_NUMBER
 from localai.patterns import lazy_pattern
 
 FileRole = Literal[
@@ -30,6 +31,12 @@ _QUANTIZATION: Final = lazy_pattern(
     re.IGNORECASE,
 )
 _PUBLISHERS_MARKS: Final = lazy_pattern(r"^(?:UD-|i1-)|-imat(?:rix)?$", re.IGNORECASE)
+# Beside llama.cpp's own types: what publishers, Ollama's library and MLX call theirs.
+_OTHER_TYPES: Final = lazy_pattern(
+    r"(?:UD-|i1-)?(?:Q[2-8]_K_X?L|Q4_0_[48]_[48]|IQ4_NL_XL|I2_S|MXFP4_MOE|MXFP8|FP?16|FP?32|INT[48])"
+    r"|\d+-?bit",
+    re.IGNORECASE,
+)
 _TYPE_AT_END: Final = lazy_pattern(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)$", re.IGNORECASE)
 # In front, a word says what the file is; within a name it may be part of the model's own name.
 _IN_FRONT: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
@@ -105,6 +112,12 @@ def without_type(name: str) -> str:
 def plain_label(label: str) -> str:
     """`label` in capitals, without the marks that publishers add: UD-Q4_K_XL becomes Q4_K_XL."""
     return _PUBLISHERS_MARKS.sub("", label).upper()
+
+
+def is_quantization(label: str) -> bool:
+    """Whether files are quantized like that: a type of llama.cpp's, in any case, with a publisher's
+    mark or one of their larger variants (UD-Q4_K_XL, Q4_K_L), or bits as MLX counts them (4bit)."""
+    return plain_label(label) in FILE_TYPE_NUMBER or bool(_OTHER_TYPES.fullmatch(label))
 
 
 def role_by_name(path: str) -> FileRole:

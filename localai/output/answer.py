@@ -20,6 +20,7 @@ from localai.output.plain_answer import PlainAnswer
 from localai.output.step_share import StepShare
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta, ThinkingEnded
+from localai.units import counted
 
 
 class Writer(Protocol):
@@ -173,7 +174,7 @@ class WithheldText:
     def text(self, text: str) -> None:
         """Only count the text."""
         self._characters += len(text)
-        self._writer.status(f"{self._characters:,} characters so far")
+        self._writer.status(f"{counted(self._characters, 'character')} so far")
 
     def reasoning(self, text: str) -> None:
         """Show the reasoning."""

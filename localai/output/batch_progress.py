@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localai.batch.progress import Progress
-from localai.units import seconds_text
+from localai.units import counted, seconds_text
 
 
 def progress_text(progress: Progress, total: int | None) -> str:
@@ -34,10 +34,11 @@ def rates(progress: Progress) -> list[str]:
 def summary_text(progress: Progress) -> str:
     """The results of the run, in one line."""
     parts = [f"{progress.answered:,} answered"]
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
     if progress.found:
-        parts.append(f"{progress.found:,} were there already")
-    if progress.all_failed:
-        parts.append(f"{progress.all_failed:,} failed")
+        of_them = f", {progress.found_failed:,} of them failed" if progress.found_failed else ""
+        parts.append(f"{counted(progress.found, 'was', 'were')} there already{of_them}")
     if at_limit := progress.cut - progress.looping:
         parts.append(f"{at_limit:,} cut at their limit of tokens (--max-tokens)")
     if progress.looping:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.output.bench_figures import number_text, percent_text, rate_text
 from localai.output.table import Column
-from localai.units import UNKNOWN
+from localai.units import UNKNOWN, counted
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell
@@ -28,7 +28,7 @@ _DROPPED: Final = {"KL p99": 2, "perplexity": 1}
 def show_quality(output: Output, cells: Sequence[Cell]) -> None:
     """The table, if quality was asked for, and what it rests on."""
     rows = list(quality_rows(cells))
-    told = list(quality_remarks(cells))
+    lines = list(quality_remarks(cells))
     if rows:
         output.line("")
         output.table(
@@ -38,7 +38,7 @@ def show_quality(output: Output, cells: Sequence[Cell]) -> None:
             ],
             rows,
         )
-    for text in told:
+    for text in lines:
         output.paragraph(text, style="dim")
 
 
@@ -67,7 +67,7 @@ def quality_remarks(cells: Sequence[Cell]) -> Iterator[str]:
     if not known:
         return
     floor = next((each.floor for each in known if each.floor is not None), None)
-    text = f"quality: {known[0].tokens:,} tokens of bundled texts, KL in nats a token"
+    text = f"quality: {counted(known[0].tokens, 'token')} of bundled texts, KL in nats a token"
     if floor is not None:
         text += f"; the reference beside itself: {_small_text(max(0.0, floor))}"
     yield text

@@ -86,18 +86,18 @@ def _named(cell: Cell, settings: str) -> list[Child]:
 
 
 def _notes(cells: Sequence[Cell]) -> Markup | None:
-    told = [element("li", text) for text in remarks(cells)]
-    return element("ul", told, class_="soft") if told else None
+    notes = [element("li", text) for text in remarks(cells)]
+    return element("ul", notes, class_="soft") if notes else None
 
 
 def _quality(cells: Sequence[Cell]) -> Markup | None:
-    told = [element("p", text, class_="soft") for text in quality_remarks(cells)]
-    if not told:
+    notes = [element("p", text, class_="soft") for text in quality_remarks(cells)]
+    if not notes:
         return None
     rows: list[list[Child]] = [[*row] for row in quality_rows(cells)]
     numbers = set(range(1, len(QUALITY_HEADINGS)))
     shown = table(QUALITY_HEADINGS, rows, right=numbers) if rows else None
-    return section("What it costs in quality", shown, told)
+    return section("What it costs in quality", shown, notes)
 
 
 def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
@@ -178,8 +178,8 @@ def _limits(cells: Sequence[Cell]) -> Markup | None:
             shown.append(Bar(_named(cell, settings), fraction, told))
     if not shown:
         return None
-    told = "What decoding would reach if it did nothing but read weights, keys and values."
-    return section("The memory's limit", element("p", told), bars(shown, most=1.0))
+    meaning = "What decoding would reach if it did nothing but read weights, keys and values."
+    return section("The memory's limit", element("p", meaning), bars(shown, most=1.0))
 
 
 def _energy(cells: Sequence[Cell]) -> Markup | None:

@@ -15,7 +15,7 @@ from localai.compare.texts import same_beginning, similarity, word_changes
 from localai.output.output import Output
 from localai.output.table import Column, Row
 from localai.output.untrusted import sanitize
-from localai.units import UNKNOWN, bytes_text, count_text, money_text
+from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text
 
 if TYPE_CHECKING:
     from localai.compare.votes import Tally
@@ -93,7 +93,7 @@ def print_differences(output: Output, replies: Sequence[Reply]) -> None:
             continue
         same = same_beginning(a, b)
         output.line(
-            f"the first {same:,} of {len(a):,} and {len(b):,} characters are the same;"
+            f"the first {same:,} of {len(a):,} and {counted(len(b), 'character')} are the same;"
             f" {similarity(a, b):.0%} of the words are"
         )
         output.text("".join(_marked(change, text) for change, text in word_changes(a, b)))

@@ -32,7 +32,7 @@ from localai.output.suite_results import (
     reasons,
     remarks,
 )
-from localai.units import day_and_minute, money_text
+from localai.units import counted, day_and_minute, money_text
 
 _MARKS = {
     "passed": ("✓ passed", "good"),
@@ -106,7 +106,7 @@ def html_report(
 def _made(head: Head) -> str:
     day = day_and_minute(head.at)
     licence = f" · licence of the data: {head.licence}" if head.licence else ""
-    times = "once" if head.repeats == 1 else f"{head.repeats} times"
+    times = "once" if head.repeats == 1 else counted(head.repeats, "time")
     return f"{day} on {head.machine} · each case asked {times}{licence}"
 
 
@@ -200,7 +200,7 @@ def _figures(answer: RecordedAnswer) -> str:
     if answer.tokens_per_s is not None:
         parts.append(f"{answer.tokens_per_s:,.1f} tok/s")
     if answer.output_tokens is not None:
-        parts.append(f"{answer.output_tokens:,} tokens")
+        parts.append(counted(answer.output_tokens, "token"))
     if answer.cost:
         parts.append(money_text(answer.cost))
     parts.append(answer.zone or "zone unproven")
@@ -237,4 +237,4 @@ def _shortened(text: str) -> str:
     if len(text) <= _MOST_SHOWN:
         return text
     left = len(text) - _MOST_SHOWN
-    return f"{text[:_MOST_SHOWN]}\n[… {left:,} characters more are in the record]"
+    return f"{text[:_MOST_SHOWN]}\n[… {counted(left, 'character')} more are in the record]"

@@ -10,6 +10,7 @@ from localai.compare.results import Results
 from localai.compare.verdicts import GateResult
 from localai.output.suite_results import columns_of_models, model_cells, remarks
 from localai.output.untrusted import sanitize_line
+from localai.units import counted
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 _MOST_CASES = 50
@@ -30,7 +31,8 @@ def markdown_report(
     if differing:
         shown = differing[:_MOST_CASES]
         names = [short[model.model] for model in results.models]
-        lines += ["", f"<details><summary>{len(differing)} cases differ</summary>", ""]
+        differ = counted(len(differing), "case differs", "cases differ")
+        lines += ["", f"<details><summary>{differ}</summary>", ""]
         lines += [*_table(["case", *names], shown), "", "</details>"]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from localai.chat.sight import pictures_text
 from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
 from localai.output.cells import one_line, wrap
 from localai.output.output import Output, Piece
 from localai.output.untrusted import sanitize
 from localai.types import Image
-from localai.units import UNKNOWN, bytes_text, day_and_minute
+from localai.units import UNKNOWN, bytes_text, counted, day_and_minute
 from localai.wires.parts import data_url
 
 _INDENT = 12
@@ -44,11 +43,6 @@ def moment_text(at: float) -> str:
 def conversation_name(title: str | None) -> str:
     """The conversation's title on one line."""
     return " ".join((title or "").split()) or "(without a title)"
-
-
-def count_text(number: int) -> str:
-    """A number of conversations: `3 conversations`."""
-    return "1 conversation" if number == 1 else f"{number:,} conversations"
 
 
 # Lists.
@@ -218,7 +212,7 @@ def picture_lines(turn: Turn) -> list[str]:
         for image in turn.message.images
     ]
     if turn.lost_pictures:
-        lines.append(f"({pictures_text(turn.lost_pictures)}, no longer kept)")
+        lines.append(f"({counted(turn.lost_pictures, 'picture')}, no longer kept)")
     return lines
 
 
@@ -240,7 +234,7 @@ def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
             images.append(image)
             parts.append(f"![picture {len(images)}][picture-{len(images)}]")
         if turn.lost_pictures:
-            parts.append(f"({pictures_text(turn.lost_pictures)}, no longer kept)")
+            parts.append(f"({counted(turn.lost_pictures, 'picture')}, no longer kept)")
         parts += filter(None, [turn.message.text.strip()])
         parts += [f"Calls `{call.name}` {call.arguments}" for call in turn.message.tool_calls]
     parts += [f"[picture-{number}]: {data_url(image)}" for number, image in enumerate(images, 1)]

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from localai.units import count_text, money_text
+from localai.units import counted, money_text
 
 if TYPE_CHECKING:
     from localai.cost.break_even import BreakEven
@@ -79,12 +79,12 @@ def print_local_cost(output: Output, local: LocalCost, days: float, method: str)
     if not local.calls:
         return
     hours = local.busy_s / 3600
-    rows = [("computed here", f"{count_text(local.calls)} calls, {hours:.2f} busy hours")]
+    rows = [("computed here", f"{counted(local.calls, 'call')}, {hours:.2f} busy hours")]
     if local.energy_kwh is not None:
         money = "" if local.energy is None else f", {money_text(local.energy)}"
         rows.append(("energy", f"{local.energy_kwh:.3f} kWh{money} ({method})"))
     if local.hardware is not None:
-        rows.append(("hardware", f"{money_text(local.hardware)} for {days:.0f} days"))
+        rows.append(("hardware", f"{money_text(local.hardware)} for {counted(round(days), 'day')}"))
     if local.avoided is not None:
         rows.append(
             ("avoided", f"{money_text(local.avoided)} at {local.against} ({local.price_basis})")
@@ -96,9 +96,14 @@ def print_local_cost(output: Output, local: LocalCost, days: float, method: str)
 def print_break_even(output: Output, found: BreakEven) -> None:
     """Print the hours until the break-even, and everything that they rest on."""
     machine, work = found.machine, found.work
+    years = counted(machine.years, "year")
     output.facts(
         [
-            ("work", f"{work.tokens_in + work.tokens_out:,.0f} tokens an hour", work.basis),
+            (
+                "work",
+                f"{counted(round(work.tokens_in + work.tokens_out), 'token')} an hour",
+                work.basis,
+            ),
             (
                 "cloud",
                 f"{money_text(work.cloud_cost)} an hour at {found.against}",
@@ -112,7 +117,7 @@ def print_break_even(output: Output, found: BreakEven) -> None:
             (
                 "machine",
                 money_text(machine.net_price),
-                f"{money_text(machine.price)} less {machine.resale:.0%} in {machine.years:g} years",
+                f"{money_text(machine.price)} less {machine.resale:.0%} in {years}",
             ),
         ]
     )
@@ -122,10 +127,14 @@ def print_break_even(output: Output, found: BreakEven) -> None:
             ("it never pays", "bold"), ": an hour's energy costs as much as the cloud, or more"
         )
         return
-    output.line((f"breaks even after {found.hours:,.0f} busy hours", "bold"))
+    output.line((f"breaks even after {counted(round(found.hours), 'busy hour')}", "bold"))
     daily = found.hours_a_day
     assert daily is not None
     if daily > 24:
-        output.line(f"more than its {machine.years:g} years have: it never pays")
+        output.line(
+            f"more than its {counted(machine.years, 'year has', 'years have')}: it never pays"
+        )
     else:
-        output.line(f"that is {daily:.1f} hours a day, every day of {machine.years:g} years")
+        output.line(
+            f"that is {daily:.1f} hours a day, every day of {counted(machine.years, 'year')}"
+        )

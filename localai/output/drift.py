@@ -8,6 +8,8 @@ from statistics import median
 from localai.compare.drift import TOP, Drift
 from localai.output.output import Output
 from localai.output.table import Column
+from localai.statistics import FEWEST_CASES
+from localai.units import counted
 
 _COLUMNS = (
     Column("model"),
@@ -27,13 +29,15 @@ def print_drift(
     figures."""
     output.table(_COLUMNS, [_row(each) for each in found])
     places, count = found[0].places, len(found[0].parted)
-    prompts = "a prompt" if count == 1 else f"{count} prompts"
+    prompts = counted(count, "prompt")
     output.paragraph(
-        f"against {names[reference]}, which wrote {places:,} tokens to {prompts}, greedily"
+        f"against {names[reference]}, which wrote {counted(places, 'token')} to {prompts}, greedily"
         f" (perplexity {found[0].reference_perplexity:.2f}). divergence: mean KL in nats, at least"
         f" that ({TOP} likeliest tokens and the rest as one); same top: places with the same"
         " likeliest token; parts after: tokens until greedy answers would differ, the median"
     )
+    if count < FEWEST_CASES:
+        output.paragraph(f"no 95% interval: it takes {FEWEST_CASES} prompts at least")
     for each in found:
         for place in each.worst:
             output.line("")

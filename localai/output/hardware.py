@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localai.hardware.facts import Cpu, Disk, Fact, Gpu, Host, Machine, Memory, Power
-from localai.units import UNKNOWN, bandwidth_text, bytes_text
+from localai.units import UNKNOWN, bandwidth_text, bytes_text, counted
 
 Line = tuple[str, str, str]
 """A subject, what is known of it, and where that needs saying what it rests on."""
@@ -30,11 +30,11 @@ def _cpu(cpu: Cpu) -> Iterator[Line]:
     yield "CPU", cpu.model.value or UNKNOWN, _doubt(cpu.model)
     parts = []
     if cpu.physical_cores.value is not None:
-        parts.append(f"{cpu.physical_cores.value} cores")
+        parts.append(counted(cpu.physical_cores.value, "core"))
     if cpu.performance_cores.value and cpu.efficiency_cores.value:
         parts.append(f"{cpu.performance_cores.value} fast, {cpu.efficiency_cores.value} efficient")
     if cpu.logical_cores.value not in (None, cpu.physical_cores.value):
-        parts.append(f"{cpu.logical_cores.value} threads")
+        parts.append(counted(cpu.logical_cores.value, "thread"))
     usable, logical = cpu.usable_cores.value, cpu.logical_cores.value
     if usable is not None and logical is not None and usable < logical:
         parts.append(f"{usable:g} usable by {cpu.usable_cores.source}")
@@ -77,7 +77,7 @@ def _gpus(gpus: tuple[Gpu, ...]) -> Iterator[Line]:
         if gpu.memory_bandwidth.value is not None:
             parts.append(bandwidth_text(gpu.memory_bandwidth.value))
         if gpu.cores.value is not None:
-            parts.append(f"{gpu.cores.value} cores")
+            parts.append(counted(gpu.cores.value, "core"))
         parts.append(", ".join(gpu.usable_by.value or ()) or "nothing here can use it")
         if gpu.driver.value is not None:
             parts.append(f"driver {gpu.driver.value}")

@@ -102,7 +102,7 @@ def details_facts(
         ("architecture", _architecture(details)),
         ("parameters", _parameters(details)),
         ("quantization", model.quantization),
-        ("context", f"{model.context_limit:,} tokens" if model.context_limit else None),
+        ("context", counted(model.context_limit, "token") if model.context_limit else None),
         ("purpose", f"{model.purpose}: it does not chat" if model.purpose else None),
         ("capabilities", ", ".join(sorted(model.capabilities or ()))),
         ("tokenizer", _tokenizer(details)),
@@ -132,7 +132,7 @@ def _options(model: ResolvedModel) -> str | None:
     found += [f"think {model.think}"] if model.think else []
     found += [f"adapter {model.adapter.name}"] if model.adapter else []
     found += [f"chat template {model.template_file.name}"] if model.template_file else []
-    found += [f"{len(model.examples)} first messages"] if model.examples else []
+    found += [counted(len(model.examples), "first message")] if model.examples else []
     return ", ".join(found) or None
 
 
@@ -171,7 +171,7 @@ def _template(details: ModelDetails) -> list[tuple[str, str]]:
     if details.template is None:
         own = "none: it is a base model, which continues texts"
     else:
-        own = f"{len(details.template):,} characters (--template shows it)"
+        own = f"{counted(len(details.template), 'character')} (--template shows it)"
     rows = [("template", own)]
     if details.model.go_template is not None:
         rows.append(("", "its maker's TEMPLATE holds where it makes another prompt"))
@@ -187,9 +187,9 @@ def _template(details: ModelDetails) -> list[tuple[str, str]]:
 def _files(details: ModelDetails) -> list[tuple[str, str]]:
     if len(details.files) > 4 and details.model.path is not None:
         files = f"{counted(len(details.files), 'file')}, {bytes_text(details.size_bytes)}"
-        return [("folder", f"{details.model.path}, {files}")]
+        return [("folder", f"{details.model.path} ({files})")]
     return [
-        ("file" if number == 0 else "", f"{file}, {bytes_text(file.stat().st_size)}")
+        ("file" if number == 0 else "", f"{file} ({bytes_text(file.stat().st_size)})")
         for number, file in enumerate(details.files)
     ]
 
@@ -232,7 +232,9 @@ def print_duplicates(found: Sequence[Duplicate], output: Output) -> None:
     for duplicate in found:
         count = len({copy.inode for copy in (duplicate.kept, *(s.copy for s in duplicate.steps))})
         size = bytes_text(duplicate.size_bytes)
-        output.line(f"{size}, {count} times ({duplicate.digest.removeprefix('sha256:')[:12]})")
+        output.line(
+            f"{size}, {counted(count, 'time')} ({duplicate.digest.removeprefix('sha256:')[:12]})"
+        )
         output.line(f"  stays  {_copy_text(duplicate.kept)}")
         for step in duplicate.steps:
             output.line(

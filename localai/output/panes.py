@@ -22,6 +22,7 @@ from localai.output.output import Output
 from localai.output.terminal import echo_off, terminal_size
 from localai.output.untrusted import Sanitizer, sanitize
 from localai.types import Event, Loading, ReasoningDelta, TextDelta, ThinkingEnded
+from localai.units import counted
 
 TICK_S = 0.1
 """How often a pane is drawn at most: more would take time from the models themselves."""
@@ -74,7 +75,7 @@ class NoPanes:
         self._output.end_progress()
 
     def _text(self) -> str:
-        return f"{self._there} of {self._count} answers"
+        return f"{self._there} of {counted(self._count, 'answer')}"
 
 
 class PipedPanes:

@@ -93,11 +93,13 @@ def progress_text(progress: WorkProgress, bytes_per_s: float | None) -> str:
 
 
 class _Shown:
-    """The stage that is shown, and its rate."""
+    """The stage that is shown, and its rate. A log has each stage once: a model of several files
+    comes back to downloading after it has verified the first."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._stage: Stage | None = None
+        self._logged: set[Stage] = set()
         self._rate = Rate()
 
     def show(self, progress: WorkProgress) -> None:
@@ -108,6 +110,7 @@ class _Shown:
         if self._output.shows_progress:
             text = progress_text(progress, self._rate.bytes_per_s)
             self._output.progress(text, at_once=new_stage)
-        elif new_stage:
+        elif progress.stage not in self._logged:
+            self._logged.add(progress.stage)
             amount = f"  {bytes_text(progress.total_bytes)}" if progress.total_bytes else ""
             self._output.note(f"{_STAGES[progress.stage]}{amount}")

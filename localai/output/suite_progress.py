@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from localai.compare.names import short_name
 from localai.compare.running import Progress
-from localai.units import seconds_text
+from localai.units import counted, seconds_text
 
 
 def progress_text(progress: Progress) -> str:
     """`12 of 64 · 1 failed · qwen3:8b · 98 tok/s · 34s left`."""
     there = progress.found + progress.done
-    parts = [f"{there:,} of {progress.total:,} answers"]
+    parts = [f"{there:,} of {counted(progress.total, 'answer')}"]
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
     if progress.loading:

@@ -10,7 +10,7 @@ from localai.compare.results import Judged, ModelResult, Pair, Results
 from localai.compare.verdicts import overlaps, pair_verdict, rate_text
 from localai.output.output import Output
 from localai.output.table import Column, Row
-from localai.units import UNKNOWN, bytes_text, count_text, money_text
+from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text
 
 if TYPE_CHECKING:
     from localai.compare.destinations import PromptsSent
@@ -90,11 +90,13 @@ def remarks(results: Results) -> list[str]:
             lines.append(f"{len(kept)} local_only not sent to {name}: {_some(kept)}")
         if model.censored:
             lines.append(
-                f"{model.censored} of {name} were cut at their limit and are not called"
+                f"{counted(model.censored, 'answer')} of {name} cut at the limit and not called"
                 " wrong: a larger max_tokens may tell"
             )
         if results.expects and model.answered:
-            lines.append(f"{model.answered} of {name} were not judged: {_open(results, model)}")
+            lines.append(
+                f"{counted(model.answered, 'answer')} of {name} not judged: {_open(results, model)}"
+            )
     return lines
 
 

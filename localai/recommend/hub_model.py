@@ -22,7 +22,7 @@ from localai.sizing.devices import gpu_kind
 from localai.sizing.memory import MemoryNeed
 from localai.sizing.memory_parts import MemoryParts
 from localai.sizing.speed import DecodeWork
-from localai.units import count_text
+from localai.units import count_text, counted
 
 if TYPE_CHECKING:
     from localai.fetch.hub_listing import Listed
@@ -164,7 +164,7 @@ def hub_model(
     facts = _gguf_facts(plan) if kind == "gguf" else _mlx_facts(plan)
     layers, context = facts["layers"], facts["context_tokens"]
     if layers is not None and layers > _MOST_LAYERS:
-        raise InvalidInput(f"{listed.repo} says that it has {layers:,} layers")
+        raise InvalidInput(f"{listed.repo} says that it has {counted(layers, 'layer')}")
     if not context or facts["parameters"] <= 0:
         raise InvalidInput(f"the header of {listed.repo} does not say how long its context is")
     files = _files(plan, variants, kind, facts["vision_bytes"])

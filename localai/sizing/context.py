@@ -16,6 +16,7 @@ from typing import Final
 
 from localai.errors import ContextOverflow
 from localai.types import ChatRequest, FinishReason
+from localai.units import counted
 
 ANSWER_TOKENS: Final = 2048
 """What an answer without a limit is sure to have room for, and the limit of one that must have
@@ -127,7 +128,7 @@ def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], 
         asked = request.context_tokens is not None and limit == request.context_tokens
         whose = "the --ctx that was given" if asked else "what the model can hold"
         raise ContextOverflow(
-            f"the prompt has {prompt:,} tokens, and {limit:,} is {whose}",
+            f"the prompt has {counted(prompt, 'token')}, and {limit:,} is {whose}",
             hint="give a larger --ctx" if asked else "shorten the prompt",
             prompt_tokens=prompt,
             context_tokens=limit,
@@ -172,7 +173,7 @@ def _prompt(request: ChatRequest, bytes_per_token: int, image_tokens: int) -> in
 
 def _text_bytes(request: ChatRequest) -> int:
     """The bytes of all text that the model reads: messages, calls of tools, tools on offer."""
-    said = sum(len(message.text.encode()) for message in request.messages)
+    texts = sum(len(message.text.encode()) for message in request.messages)
     called = sum(
         len(f"{call.id}{call.name}{call.arguments}".encode())
         for message in request.messages
@@ -183,7 +184,7 @@ def _text_bytes(request: ChatRequest) -> int:
         + len(f"{tool.name}{tool.description}{json.dumps(dict(tool.parameters))}".encode())
         for tool in request.tools
     )
-    return said + called + offered
+    return texts + called + offered
 
 
 def _in_steps(tokens: int, step: int) -> int:

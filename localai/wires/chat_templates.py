@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from localai.patterns import lazy_pattern
+from localai.units import counted
 
 _TAG: Final = lazy_pattern(r"\{%-?\+?\s*(\w+)")
 _BLOCKS: Final = ("if", "for", "macro", "filter", "call", "generation")
@@ -25,15 +26,15 @@ _RAW: Final = lazy_pattern(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{#.*?
 _STRING: Final = lazy_pattern(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.S)
 
 
-def words_of_engine(said: str) -> str:
+def words_of_engine(words: str) -> str:
     """What llama.cpp says of a template that it cannot parse or run, in one line: the reason, and
     where it stands. Its own text has the place before the reason, drawn over several lines."""
-    reason = next(iter(reversed(_REASON.findall(said))), None)
+    reason = next(iter(reversed(_REASON.findall(words))), None)
     if reason is None:
-        return said.strip().partition("\n")[0].strip()
-    place = _PLACE.search(said)
-    told = reason.strip().removeprefix("Jinja Exception: ")
-    return f"{told} (line {place[1]}, column {place[2]})" if place is not None else told
+        return words.strip().partition("\n")[0].strip()
+    place = _PLACE.search(words)
+    message = reason.strip().removeprefix("Jinja Exception: ")
+    return f"{message} (line {place[1]}, column {place[2]})" if place is not None else message
 
 
 def template_problems(template: str) -> tuple[str, ...]:
@@ -41,7 +42,8 @@ def template_problems(template: str) -> tuple[str, ...]:
     text = _RAW.sub("", template)
     bare = _STRING.sub("", text)
     problems = [
-        f"{opening} is there {bare.count(opening)} times, {closing} {bare.count(closing)} times"
+        f"{opening} is there {counted(bare.count(opening), 'time')},"
+        f" {closing} {counted(bare.count(closing), 'time')}"
         for opening, closing in (("{%", "%}"),)
         if bare.count(opening) != bare.count(closing)
     ]

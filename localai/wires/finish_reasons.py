@@ -100,18 +100,18 @@ OLLAMA: Mapping[FinishReason, str] = {
 }
 
 
-def finish_reason(said: Any, who: str = "the server") -> FinishReason | None:
+def finish_reason(given: Any, who: str = "the server") -> FinishReason | None:
     """The meaning of the reason `said` that the server `who` gives; None if the answer goes on.
 
     Raises Unreachable if the server says that it failed.
     """
-    if said is None:
+    if given is None:
         return None
     # Gemini appends the filter's name: `content_filter: PROHIBITED_CONTENT`.
-    word = str(said).partition(":")[0].strip().lower().replace("-", "_").replace(" ", "_")
+    word = str(given).partition(":")[0].strip().lower().replace("-", "_").replace(" ", "_")
     if word in _NO_END:
         return None
     meaning = _MEANINGS.get(word, "other")
     if meaning == "failed":
-        raise Unreachable(f"the answer broke off: {who} ended it with {said!r}")
+        raise Unreachable(f"the answer broke off: {who} ended it with {given!r}")
     return meaning

@@ -28,6 +28,7 @@ from localai.errors import (
 from localai.net.retry import Busy, retry_after_s
 from localai.patterns import lazy_pattern
 from localai.redaction import redacted
+from localai.units import counted
 
 # The status that an error in mid-stream stands for; the stream itself began with status 200.
 _STATUS_OF_KIND = {
@@ -179,9 +180,9 @@ def overflow(
     """The error for a prompt that does not fit the context of `who`. Unknown numbers are None; then
     the server's text `said` stands in their place."""
     if prompt_tokens and context_tokens:
-        numbers = f"{prompt_tokens:,} tokens against {context_tokens:,}"
+        numbers = f"{counted(prompt_tokens, 'token')} against {context_tokens:,}"
     elif context_tokens:
-        numbers = f"more than {context_tokens:,} tokens"
+        numbers = f"more than {counted(context_tokens, 'token')}"
     else:
         numbers = said
     larger = "give a larger --ctx" if context_grows else "take a model with a larger context"
@@ -201,8 +202,8 @@ def _overflow_in(
     found = next((match for match in matches if match), None)
     if not named and (found is None or refusal.status not in (400, 413, 500)):
         return None
-    told = {} if found is None else found.groupdict()
-    numbers = {name: int(value) for name, value in told.items() if value}
+    groups = {} if found is None else found.groupdict()
+    numbers = {name: int(value) for name, value in groups.items() if value}
     error = refusal.error
     return overflow(
         who,

@@ -68,9 +68,9 @@ def hide(messages: Iterable[Mapping[str, Any]], special: Iterable[str]) -> Hidde
     Raises InvalidInput for a text that has so many of the characters which could stand for them
     that none is left.
     """
-    said = "".join(texts_of(messages := list(messages)))
+    whole = "".join(texts_of(messages := list(messages)))
     marks = sorted(set(special), key=len, reverse=True)
-    taken = set(said)
+    taken = set(whole)
     free = (chr(point) for point in _PLACEHOLDERS if chr(point) not in taken)
     places = dict(zip(marks, free, strict=False))
     if len(places) < len(marks):

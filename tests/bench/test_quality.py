@@ -93,7 +93,7 @@ def test_a_file_beside_itself_predicts_the_same(shortened_path: Path, tmp_path: 
 def test_settings_of_the_engine_are_swept_over_one_model_and_scored(
     home_with_short_model: Paths, run_localai: RunLocalai
 ) -> None:
-    tiny = ("--quick", "-p", "32", "-n", "10")
+    tiny = ("--quick", "-p", "64", "-n", "10")
     swept = ("--kv", "f16,q8_0", "--threads", "1", "--quality", "--json")
     ran = run_localai("bench", "short", *tiny, *swept, timeout_s=300)
     assert ran.returncode == 0, ran.stderr

@@ -40,6 +40,18 @@ def test_no_prompt_begins_like_another_and_none_may_come_from_a_cache(
     assert counts == {64}, "the prompt is as long as was asked"
 
 
+def test_a_prompt_is_as_long_as_asked_or_the_shortest_is_said(
+    paced: PacedServer, run_localai: RunLocalai
+) -> None:
+    result = run_localai("bench", "farm/paced", "--quick", "-p", "4,9", "-n", "24", "--json")
+    assert result.returncode == 8
+    short, least = json.loads(result.stdout)["results"]
+    said = "a prompt of 4 tokens is too short: with the words that make it new"
+    assert short["notes"][0].startswith(said)
+    assert short["notes"][0].endswith("it has 8 tokens at least")
+    assert least["verdict"] != "invalid" and {sent.prompt_tokens for sent in paced.sent[-6:]} == {9}
+
+
 def test_a_cached_prompt_is_no_measurement(paced: PacedServer, run_localai: RunLocalai) -> None:
     paced.set(claims_cached=40)
     (row,) = bench(run_localai, "farm/paced", *SHORT)["results"]
@@ -153,6 +165,8 @@ def test_a_model_that_is_not_there_is_an_error_before_anything_is_measured(
     [
         (("-p", "many"), "-p takes numbers of tokens"),
         (("-p", "0", "-n", "0"), "a test needs prompt tokens"),
+        (("--quant", "q9"), "there is no quantization 'q9'"),
+        (("--quant", "q4_K_M,quick"), "there is no quantization 'quick'"),
         (("rm",), "which?"),
         (("show", "nothing"), "there is no benchmark"),
     ],
@@ -206,7 +220,29 @@ def test_the_gate_ends_with_8_when_it_became_slower(
     assert (code, decoding(document)["state"]) == (0, "same")
     code, document = gate(0.005, "--against", "main")
     assert (code, decoding(document)["state"]) == (0, "improved")
-    assert run_localai("bench", "farm/paced", *SHORT, "--against", "none").returncode == 3
+
+
+def test_a_baseline_that_is_not_there_is_answered_with_the_line_that_makes_it(
+    paced: PacedServer, run_localai: RunLocalai
+) -> None:
+    result = run_localai("bench", "farm/paced", *SHORT, "--against", "main")
+    assert result.returncode == 3
+    assert "run: localai bench farm/paced --save main" in result.stderr.decode()
+    assert not paced.asked, "nothing was measured for nothing"
+
+
+def test_what_cannot_be_a_baseline_is_not_saved_and_ends_with_8(
+    paced: PacedServer, run_localai: RunLocalai
+) -> None:
+    paced.set(claims_cached=40)
+    result = run_localai("bench", "farm/paced", *SHORT, "--save", "main")
+    assert result.returncode == 8
+    assert "nothing was saved as main: no row was quiet" in result.stderr.decode()
+    again = run_localai("bench", "farm/paced", *SHORT, "--save", "main", "--json")
+    assert again.returncode == 8
+    assert "nothing was saved as main" in again.stderr.decode()
+    kept = json.loads(run_localai("bench", "list", "--json").stdout)["runs"]
+    assert [each["saved_as"] for each in kept] == [None, None], "both are kept, and no baseline"
 
 
 def test_settings_are_of_the_embedded_engine_alone(

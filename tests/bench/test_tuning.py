@@ -175,7 +175,7 @@ def test_a_noisy_machine_decides_nothing() -> None:
 def test_the_command_tries_them_on_the_engine(
     home_with_short_model: Paths, run_localai: RunLocalai
 ) -> None:
-    few = ("-p", "16", "-n", "9", "--only", "engine.kv_type")
+    few = ("-p", "64", "-n", "9", "--only", "engine.kv_type")
     result = run_localai("bench", "tune", "short", *few, "--json", timeout_s=300)
     assert result.returncode == 0, result.stderr
     document = checked(BenchTune, result.stdout)
@@ -185,7 +185,7 @@ def test_the_command_tries_them_on_the_engine(
 
 
 def test_nothing_to_try_is_said(home_with_starter: Paths, run_localai: RunLocalai) -> None:
-    short = ("-p", "16", "--only", "engine.micro_batch")
+    short = ("-p", "64", "--only", "engine.micro_batch")
     result = run_localai("bench", "tune", *short)
     assert result.returncode == 2
     assert b"nothing to try of engine.micro_batch" in result.stderr

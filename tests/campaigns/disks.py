@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "compare new": ("compare", "new", "HOME/new.toml"),
     "bench": (
-        *("bench", "starter", "-p", "32", "-n", "8", "--save", "base", "--html", "HOME/bench.html"),
+        *("bench", "starter", "-p", "64", "-n", "8", "--save", "base", "--html", "HOME/bench.html"),
         *("--format", "csv"),
     ),
     "bench import": ("bench", "import", "bench.json"),

@@ -48,7 +48,7 @@ def a_modelfile(at: Place) -> None:
 
 def broken_off(at: Place) -> None:
     """A benchmark that was killed in the middle."""
-    process = at.start("bench", "starter", "-p", "32", "-n", "8")
+    process = at.start("bench", "starter", "-p", "64", "-n", "8")
     time.sleep(6)
     process.kill()
     process.wait()

@@ -142,7 +142,7 @@ def _ports(tally: Tally, alice: Alice) -> None:
                 ("privacy",),
                 ("doctor",),
                 ("doctor", "--deep", "server", "privacy"),
-                ("bench", "ollama/starter", "-p", "16", "-n", "4"),
+                ("bench", "ollama/starter", "-p", "64", "-n", "4"),
                 ("compare", "-m", "starter", "-m", "ollama/starter", "--max-tokens", "3", SECRET),
                 ("compare", "-m", "lmstudio/starter", "-m", "ollama/starter", SECRET),
             ):

@@ -70,7 +70,7 @@ class Victim:
 
 CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
 MODELFILE = ("preset", "new", "mine", "--modelfile")
-BENCH = ("bench", "starter", "-p", "32", "-n", "8", "--html", "bench.html")
+BENCH = ("bench", "starter", "-p", "64", "-n", "8", "--html", "bench.html")
 VICTIMS = (
     Victim("chat", (*CHAT, "Name three rivers.")),
     Victim("chat -c", (*CHAT, "-c", "And a town?")),
@@ -156,7 +156,7 @@ VICTIMS = (
     Victim("rm of a preset", ("rm", "--yes", "mine"), a_preset, again=(0, 3)),
     Victim(
         "bench tune",
-        ("bench", "tune", "starter", "--only", "engine.threads", "-p", "32", "-n", "4"),
+        ("bench", "tune", "starter", "--only", "engine.threads", "-p", "64", "-n", "4"),
         again=(0, 8),
     ),
     Victim("bench --resume", ("bench", "--resume"), broken_off, again=(0, 3)),

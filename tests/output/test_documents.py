@@ -294,7 +294,7 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(Cp, "cp", "starter", "tiny")["path"]
     assert check(Rm, "rm", "tiny")["removed"]
     assert check(Ps, "ps")["workers"]
-    tiny = ("--quick", "-p", "16", "-n", "9")
+    tiny = ("--quick", "-p", "64", "-n", "9")
     assert check(Bench, "bench", *tiny)["results"]
     assert check(BenchList, "bench", "list")["runs"]
     written = tmp_path / "llama-bench.json"

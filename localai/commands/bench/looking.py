@@ -14,6 +14,7 @@ from localai.commands.options import Json, Yes
 from localai.errors import InvalidInput, NotFound
 from localai.output.output import Output
 from localai.paths import locate
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.bench.kept import KeptRun
@@ -125,7 +126,7 @@ def rm(
             raise NotFound("nothing was measured yet", command="localai bench")
         saved = [run.saved_as for run in found if run.saved_as]
         if found and not yes and (everything or saved):
-            what = f"all {len(found)} benchmarks" if everything else f"the baseline {saved[0]}"
+            what = counted(len(found), "benchmark") if everything else f"the baseline {saved[0]}"
             output.confirm(
                 f"Forget {what}?",
                 unasked=InvalidInput(f"this forgets {what}", hint="--yes does it unasked"),

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.bench.ending import (
+    baseline_of,
+    changes_since,
+    ending,
+    save_if_quiet,
+    show_measured,
+)
 from localai.commands.bench.following import follow
 from localai.commands.bench.forms import check_format, write_report
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
-from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
+from localai.errors import Interrupted, InvalidInput
 from localai.files import require_place_for
 from localai.output.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from localai.bench.comparison import MetricChange
-    from localai.bench.kept import KeptRun
-    from localai.bench.start import Started
+    pass
 
 
 def run(
@@ -208,7 +211,7 @@ def run(
     config = allow_every_cloud(config) if allow_cloud else config
     with closing(Database(paths.database)) as database:
         # Checked now, before a minute is spent on the run.
-        baseline = None if against is None else read_run(database, against)
+        baseline = None if against is None else baseline_of(database, against, plan.models)
         started = begin(
             plan,
             config,
@@ -225,82 +228,17 @@ def run(
         if not interrupted:
             started.keeper.end(started.bench.anchor)
         measured = read_run(database, started.keeper.run_id)
-        if save is not None and not interrupted:
-            _save(started, save, measured, output)
+        saved = save is not None and not interrupted and save_if_quiet(started, save, measured)
+        if saved:
             measured = read_run(database, started.keeper.run_id)
-    changes = _changes(baseline, measured, share)
+    changes = changes_since(baseline, measured, share)
     if not interrupted or any(cell.samples for cell in measured.cells):
-        _show(output, measured, baseline, changes, form)
+        show_measured(output, measured, baseline, changes, form)
     if html is not None:
         write_report(html, measured, changes, output)
     if interrupted:
         output.note("what was measured is kept: localai bench --resume goes on")
         raise Interrupted("interrupted", command="localai bench --resume")
     output.note(f"kept as {measured.id}: localai bench show {measured.id}")
-    return _end(output, measured, changes, against)
-
-
-def _save(started: Started, name: str, measured: KeptRun, output: Output) -> None:
-    from localai.bench.verdict import verdict
-
-    if any(verdict(cell) == "quiet" for cell in measured.cells):
-        started.keeper.save_as(name)
-        return
-    output.warn(f"no row was quiet, so nothing is saved as {name}: a baseline must be")
-
-
-def _changes(
-    baseline: KeptRun | None, measured: KeptRun, threshold: float
-) -> tuple[MetricChange, ...] | None:
-    if baseline is None:
-        return None
-    from localai.bench.comparison import compared
-
-    return compared(baseline, measured, threshold)
-
-
-def _show(
-    output: Output,
-    measured: KeptRun,
-    baseline: KeptRun | None,
-    changes: tuple[MetricChange, ...] | None,
-    form: str | None,
-) -> None:
-    from localai.output.bench import show_changes, show_run
-
-    if form is not None:
-        from localai.bench.formats import as_text
-
-        output.write(as_text(measured, form))
-        return
-    if output.as_json:
-        from localai.output.documents.bench import bench_document
-
-        output.document(bench_document(measured, changes))
-    show_run(output, measured)
-    if baseline is not None and changes is not None:
-        output.line("")
-        show_changes(output, baseline, measured, changes)
-
-
-def _end(
-    output: Output, measured: KeptRun, changes: Sequence[MetricChange] | None, against: str | None
-) -> int:
-    """The exit code: 8 if a row became slower or could not be measured, 2 if rows cannot be
-    compared."""
-    failed = [cell for cell in measured.cells if not cell.succeeded]
-    slower = [each for each in changes or () if each.state == "regressed"]
-    error: FinishedWithFailures | InvalidInput | None = None
-    if failed:
-        error = FinishedWithFailures(
-            f"{len(failed)} of {len(measured.cells)} rows could not be measured"
-        )
-    elif slower:
-        error = FinishedWithFailures(f"{len(slower)} figures are worse than in {against}")
-    elif changes and all(each.state == "incomparable" for each in changes):
-        error = InvalidInput(f"nothing can be compared with {against}: {changes[0].reason}")
-    if error is None:
-        return 0
-    if output.as_json:
-        return error.exit_code
-    raise error
+    unsaved = None if saved else save
+    return ending(output, measured, changes, against, unsaved)

@@ -223,7 +223,7 @@ def _replies(
 
     panes = answer_panes(output, [each.name for each in contestants], hidden=hidden)
     replies: dict[str, Reply] = {}
-    said: list[str] = []
+    waiting: list[str] = []
     finished = False
     updates = SideBySide(contestants, requests).run(TICK_S)
     try:
@@ -232,7 +232,7 @@ def _replies(
                 replies[update.model] = update
                 panes.reply(update.model, update)
             elif update is not None and isinstance(update.event, Doubt):
-                said.append(update.event.message)
+                waiting.append(update.event.message)
             elif update is not None:
                 panes.event(update.model, update.event)
             panes.refresh()
@@ -241,7 +241,7 @@ def _replies(
         updates.close()
         panes.close(interrupted=not finished)
         # Not while the panes are drawn.
-        for doubt in said:
+        for doubt in waiting:
             doubts.say(doubt)
     return {each.name: replies[each.name] for each in contestants}
 

@@ -11,6 +11,7 @@ from localai.commands.ask_options import Asked
 from localai.errors import InvalidInput
 from localai.output.output import Output
 from localai.types import Message, ResolvedModel
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.compare.suite.case import Suite
@@ -67,7 +68,9 @@ def drift(
         expected = probe(opened)
         for script in write_scripts(opened, requests(reference), tokens):
             scripts.append(script)
-            output.progress(f"{len(scripts)} of {len(cases)} prompts · {short[reference]} writes")
+            output.progress(
+                f"{len(scripts)} of {counted(len(cases), 'prompt')} · {short[reference]} writes"
+            )
     found = []
     for name in models:
         if name == reference:
@@ -80,7 +83,7 @@ def drift(
             for script in scripts:
                 followed[script.case] = list(follow(opened, script))
                 output.progress(
-                    f"{len(followed)} of {len(scripts)} prompts · {short[name]} follows"
+                    f"{len(followed)} of {counted(len(scripts), 'prompt')} · {short[name]} follows"
                 )
         found.append(drift_of(name, scripts, followed))
     output.end_progress()

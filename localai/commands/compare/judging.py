@@ -17,6 +17,7 @@ from localai.commands.compare.reporting import RunPath
 from localai.compare.contestants import Contestant, contestant_of
 from localai.errors import InvalidInput
 from localai.output.output import Output
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.compare.asking import Reply
@@ -91,10 +92,11 @@ def judge_answers(
     work = JudgeRun(judge, file, config, answered=answered, may_see_local_only=not leaves(judge))
     total = len(work.todo)
     if total and prompt_destination(judge.selected, config) is not None:
-        output.announce(f"{total:,} prompts with answers go to {judge.host}, for {judge.name}")
+        go = counted(total, "prompt with answers goes", "prompts with answers go")
+        output.announce(f"{go} to {judge.host}, for {judge.name}")
     try:
         for done in work.run():
-            output.progress(f"{done:,} of {total:,} judgements · {short_name(judge.name)}")
+            output.progress(f"{done:,} of {counted(total, 'judgement')} · {short_name(judge.name)}")
     finally:
         output.end_progress()
 
@@ -164,7 +166,8 @@ def _print_agreement(output: Output, run: Run) -> None:
     votes = list(run.votes.values())
     for name, short in short_names(model_names(run)).items():
         won = sum(each.winner == name for each in votes)
-        output.line(f"{short}: {won} of {sum(name in (e.a, e.b) for e in votes)} votes")
+        of = sum(name in (each.a, each.b) for each in votes)
+        output.line(f"{short}: {won} of {counted(of, 'vote')}")
     audit = audit_of(run)
     judge = "" if audit is None else short_name(audit.judge)
     if audit is None:
@@ -173,6 +176,6 @@ def _print_agreement(output: Output, run: Run) -> None:
         output.note(f"{judge} and you have judged no pair in common that would tell")
     else:
         output.line(
-            f"{judge} agrees with your {audit.voted} votes by κ {audit.agreement:.2f}"
+            f"{judge} agrees with your {counted(audit.voted, 'vote')} by κ {audit.agreement:.2f}"
             " (0 is chance, 1 is full)"
         )

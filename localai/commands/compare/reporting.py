@@ -12,6 +12,7 @@ from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, NotFound
 from localai.files import missing_file, require_place_for
 from localai.output.output import Output
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.compare.results import Results
@@ -160,8 +161,8 @@ def _failure(
     if not failed and not errors:
         return None
     judged = sum(each.passed for each in results.models) + failed
-    parts = [f"{failed:,} of {judged:,} answers were not as expected"] if failed else []
-    parts += [f"{errors:,} questions have no answer"] if errors else []
+    parts = [f"{failed:,} of {counted(judged, 'answer')} not as expected"] if failed else []
+    parts += [f"{counted(errors, 'question has', 'questions have')} no answer"] if errors else []
     return FinishedWithFailures(
         "; ".join(parts), hint="a [gate] in the suite says how many may fail"
     )

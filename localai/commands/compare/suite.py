@@ -20,6 +20,7 @@ from localai.compare.contestants import Contestant, departures
 from localai.compare.recorded import Head, ModelFacts, RecordedCase
 from localai.errors import InvalidInput, class_of_kind
 from localai.output.output import Output
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.compare.questions import Manner
@@ -199,7 +200,7 @@ def _run_code(file: RunFile, output: Output) -> None:
     todo = trials(file.run)
     try:
         for done in run_trials(todo, file):
-            output.progress(f"{done:,} of {len(todo):,} answers' code was run")
+            output.progress(f"code of {done:,} of {counted(len(todo), 'answer')} was run")
     finally:
         output.end_progress()
 

@@ -47,8 +47,8 @@ def models(context: Context) -> tuple[ModelFile, ...]:
     """Every GGUF model here, up to 500, with the facts of its header."""
     remembered = Remembered(context.paths.cache_dir / "doctor.json", version=_VERSION, most=_MOST)
     stored = itertools.islice(stored_models(context.paths, context.environ), _MOST_MODELS)
-    said = RememberedFindings(context.paths.cache_dir)
-    found = [_with_findings(_model(each, remembered), said) for each in stored]
+    known_findings = RememberedFindings(context.paths.cache_dir)
+    found = [_with_findings(_model(each, remembered), known_findings) for each in stored]
     remembered.save()
     architectures = {model.architecture for model in found if model.architecture}
     supported = _supported(architectures, remembered)

@@ -14,7 +14,7 @@ from localai.doctor.checks.subjects import (
 )
 from localai.doctor.facts.servers import LlamaServer, RunningModel
 from localai.doctor.facts.snapshot import Snapshot
-from localai.units import bytes_text, whole_number
+from localai.units import bytes_text, counted, whole_number
 
 _SMALL_CONTEXT = 4096
 _PROMPT_CACHE_BYTES = 8 << 30
@@ -43,7 +43,7 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     percent = 100 * on_gpu // size
     share = f"{bytes_text(on_gpu)} of {bytes_text(size)} on the GPU ({percent}%)"
     if model.context_tokens:
-        share += f", {model.context_tokens:,} tokens of context"
+        share += f", {counted(model.context_tokens, 'token')} of context"
     yield Hit(
         f"model:{model.name}",
         (Evidence(str(model.name), share, "/api/ps"),),
@@ -84,7 +84,7 @@ def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     if tokens <= _SMALL_CONTEXT and small[0] is model:
         yield Hit(
             "ollama",
-            (Evidence(str(model.name), f"{tokens:,} tokens", "/api/ps"),),
+            (Evidence(str(model.name), counted(tokens, "token"), "/api/ps"),),
             within=("variable:OLLAMA_CONTEXT_LENGTH",),
         )
 
@@ -108,12 +108,13 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """The allocated context is smaller than the one that was asked for."""
     wanted = served_variables(facts).get("OLLAMA_CONTEXT_LENGTH", "")
     tokens = known(model.context_tokens, "ollama: a model's context")
-    if tokens < (whole_number(wanted) or 0):
+    asked = whole_number(wanted) or 0
+    if tokens < asked:
         yield Hit(
             f"model:{model.name}",
             (
-                Evidence("asked", f"{whole_number(wanted):,} tokens", "OLLAMA_CONTEXT_LENGTH"),
-                Evidence("allocated", f"{tokens:,} tokens", "/api/ps"),
+                Evidence("asked", counted(asked, "token"), "OLLAMA_CONTEXT_LENGTH"),
+                Evidence("allocated", counted(tokens, "token"), "/api/ps"),
             ),
         )
 

@@ -113,10 +113,10 @@ def own_server_down(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
     """The connection is refused, or the server stays silent."""
     state = known(server.state, f"own_servers: whether {server.name} answers")
     if state in _DOWN:
-        said = server.error or f"{_DOWN[state]} at {server.host}:{server.port}"
+        found = server.error or f"{_DOWN[state]} at {server.host}:{server.port}"
         yield Hit(
             f"endpoint:{server.name}",
-            (Evidence("connection", said, "a connection"),),
+            (Evidence("connection", found, "a connection"),),
             title=f"the server endpoint.{server.name} does not answer",
             fix=Fix(
                 (f"localai config unset endpoint.{server.name}",),

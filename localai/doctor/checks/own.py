@@ -71,8 +71,8 @@ def engine_crashes(facts: Snapshot) -> Iterator[Hit]:
     kind, _, status = ended.partition(" ")
     number = whole_number(status) if kind == "signal" else None
     signal = None if number is None else ended_by(-number)
-    said = signal or f"{ended}: {words or 'it said nothing'}"
-    evidence = [Evidence("import xllamacpp", said, "a child")]
+    how_it_ended = signal or f"{ended}: {words or 'it said nothing'}"
+    evidence = [Evidence("import xllamacpp", how_it_ended, "a child")]
     machine = facts.machine
     if machine is not None and machine.host.libc.value:
         evidence.append(Evidence("C library", machine.host.libc.value, machine.host.libc.source))

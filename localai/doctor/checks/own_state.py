@@ -10,7 +10,7 @@ from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known, kno
 from localai.doctor.checks.subjects import PYTHON, disks_of, our_python, own_of, setting, workers
 from localai.doctor.facts.own import WorkerFacts
 from localai.doctor.facts.snapshot import Snapshot
-from localai.units import bytes_text
+from localai.units import bytes_text, counted
 
 _OLD_DAYS = 90
 _UPGRADE = "-m pip install --upgrade genai-prices"
@@ -34,10 +34,10 @@ def database_damaged(facts: Snapshot) -> Iterator[Hit]:
     deep = facts.deep.database if facts.deep is not None else None
     if state == "damaged" or (deep or "ok") != "ok":
         file = shlex.quote(str(own.database_file))
-        said = deep if deep not in (None, "ok") else "the file is no database, or malformed"
+        problem = deep if deep not in (None, "ok") else "the file is no database, or malformed"
         yield Hit(
             "database",
-            (Evidence("SQLite", str(said), str(own.database_file)),),
+            (Evidence("SQLite", str(problem), str(own.database_file)),),
             fix=Fix(
                 (f"mv {file} {file}.damaged",),
                 "ours",
@@ -105,7 +105,7 @@ def stale_files(facts: Snapshot) -> Iterator[Hit]:
     if files:
         names = " ".join(shlex.quote(each) for each in files)
         size = bytes_text(own.leftover_bytes or 0)
-        count = "a file" if len(files) == 1 else f"{len(files)} files"
+        count = counted(len(files), "file")
         yield Hit(
             "leftovers",
             tuple(Evidence("left", each, "no process holds it") for each in files[:5]),
@@ -186,7 +186,7 @@ def _old(facts: Snapshot, what: str, date: str | None, fix: Fix | None = None) -
     if age > _OLD_DAYS:
         yield Hit(
             f"data:{what}",
-            (Evidence("of", f"{day.isoformat()}, {age} days ago", what),),
+            (Evidence("of", f"{day.isoformat()}, {counted(age, 'day')} ago", what),),
             fix=fix,
             within=("clock",),
         )

@@ -20,6 +20,7 @@ from localai.doctor.facts.servers import Listener
 from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.ports import SERVERS
 from localai.doctor.versions import AS_OF, engine_build, vulnerabilities
+from localai.units import counted
 
 _RPC_PORT = 50052
 
@@ -167,7 +168,7 @@ def known_vulnerability(facts: Snapshot, product: _Product) -> Iterator[Hit]:
 
 
 def _count(number: int) -> str:
-    return "a known vulnerability" if number == 1 else f"{number} known vulnerabilities"
+    return counted(number, "known vulnerability", "known vulnerabilities")
 
 
 @check(

@@ -23,7 +23,7 @@ from localai.dataclass import dataclass
 from localai.engine.llamacpp.log import failure_reason
 from localai.engine.worker_files import KvType
 from localai.errors import InsufficientResources, NotFound, Unreachable
-from localai.units import bytes_text
+from localai.units import bytes_text, counted
 
 if TYPE_CHECKING:
     from localai.engine.llamacpp.c_api import Evaluator
@@ -218,7 +218,7 @@ def _evaluated(spec: _Spec) -> Iterator[dict[str, Any]]:
         tokens = evaluator.tokens(Path(spec.text).read_text(encoding="utf-8"))
         pieces = min(spec.pieces, len(tokens) // PIECE_TOKENS)
         if not pieces:
-            raise Unreachable(f"the text has only {len(tokens)} tokens in this model")
+            raise Unreachable(f"the text has only {counted(len(tokens), 'token')} in this model")
         if spec.write is not None:
             _require_room(Path(spec.write), pieces * _SCORED * evaluator.vocabulary_tokens)
         tokens_id = _id_of(tokens, evaluator.vocabulary_tokens)

@@ -156,8 +156,8 @@ def _tables(log: str) -> Iterator[tuple[DeviceShare, ...]]:
 def crash_reason(log: str) -> str | None:
     """The last words of a process that has ended; None if there are none, because it was killed."""
     last = log.splitlines()[-_LAST_LINES:]
-    told = [line.strip() for line in last if _LAST_WORDS.search(line)]
-    return "; ".join(told[:3]) if told else None
+    found = [line.strip() for line in last if _LAST_WORDS.search(line)]
+    return "; ".join(found[:3]) if found else None
 
 
 def template_reason(log: str) -> str | None:
@@ -174,5 +174,5 @@ def failure_reason(log: str) -> str:
         return last.strip()
     errors = _ERROR.findall(log)
     lines = errors[:3] or [line for line in log.splitlines() if line.strip()][-3:]
-    told = [_PREFIX.sub("", line, count=1).strip() for line in lines]
-    return "; ".join(told) if told else "the engine left no word in its log"
+    found = [_PREFIX.sub("", line, count=1).strip() for line in lines]
+    return "; ".join(found) if found else "the engine left no word in its log"

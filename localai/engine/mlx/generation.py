@@ -128,13 +128,13 @@ class Chat:
 
     def _without_abandoned(self) -> list[Run]:
         """Those whose client no longer waits, who are no longer computed either."""
-        gone = [run for run in self._runs() if run.job.cancelled.is_set()]
-        for run in gone:
+        abandoned = [run for run in self._runs() if run.job.cancelled.is_set()]
+        for run in abandoned:
             if run in self._waiting:
                 self._waiting.remove(run)
             elif self._decoder is not None:
                 self._decoder.take_out(run)
-        return gone
+        return abandoned
 
     def _admitted(self) -> list[Run]:
         """Let in those who wait, in their order. Returns who ended by that."""

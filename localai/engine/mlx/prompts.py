@@ -52,8 +52,8 @@ class Prompts:
         """The tokens of the prompt; special tokens in what was said are the tokens of their text.
         Raises InvalidInput."""
         messages = _template_messages(parts)
-        said = texts_of(messages)
-        marks = [each for each in self.tokenizer.get_added_vocab() if any(each in t for t in said)]
+        texts = texts_of(messages)
+        marks = [each for each in self.tokenizer.get_added_vocab() if any(each in t for t in texts)]
         if not marks:
             return self.tokens(self._rendered(parts, options, messages))
         hidden = hide(messages, marks)

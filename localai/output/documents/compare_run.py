@@ -16,6 +16,7 @@ from localai.output.documents.compare import (
 )
 from localai.output.documents.failure import ErrorDocument, error_document
 from localai.output.documents.figure import FigureDocument, figure_document
+from localai.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,9 @@ def _model_result(
         "cost": {
             "amount": result.cost,
             "currency": "USD",
-            "basis": f"{result.unpriced} answers have no known price" if result.unpriced else None,
+            "basis": f"{counted(result.unpriced, 'answer has', 'answers have')} no known price"
+            if result.unpriced
+            else None,
         },
     }
 

@@ -91,5 +91,5 @@ def _taken_bytes(info: WorkerInfo) -> int | None:
         resident = sum(int(each.memory_info().rss) for each in taking)
     except psutil.Error:
         return None
-    said = 0 if info.is_loading or sys.platform != "darwin" else info.memory_bytes or 0
-    return max(resident, said)
+    announced = 0 if info.is_loading or sys.platform != "darwin" else info.memory_bytes or 0
+    return max(resident, announced)

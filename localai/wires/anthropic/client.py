@@ -219,8 +219,8 @@ def read_events(
                 yield from _delta(event.delta, clock, text, thinking)
             case "message_delta":
                 counts |= _counts(event.usage)
-                if reason := finish_reason(said := event.delta.stop_reason, who):
-                    finish, server_reason = reason, str(said)
+                if reason := finish_reason(word := event.delta.stop_reason, who):
+                    finish, server_reason = reason, str(word)
                     clock.limits.ended()
             case "message_stop":
                 break

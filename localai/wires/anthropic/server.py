@@ -114,15 +114,15 @@ def _messages(entry: Mapping[str, Any]) -> list[Message]:
     turn = _Turn()
     for block in objects(content, "content"):
         turn.take(block)
-    said = Message(
+    message = Message(
         role,
         "\n\n".join(turn.texts),
         tuple(turn.images),
         reasoning="".join(turn.thoughts) or None,
         tool_calls=tuple(turn.calls),
     )
-    is_empty = not (said.text or said.images or said.tool_calls)
-    return [*turn.results, *([] if turn.results and is_empty else [said])]
+    is_empty = not (message.text or message.images or message.tool_calls)
+    return [*turn.results, *([] if turn.results and is_empty else [message])]
 
 
 @dataclass(slots=True)

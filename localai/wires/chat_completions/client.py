@@ -214,7 +214,7 @@ class _Stream:
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
         # A server that does not stream sends the whole message.
         delta = object_of(choice.get("delta")) or object_of(choice.get("message"))
-        thoughts, text = _said(delta)
+        thoughts, text = _texts_of(delta)
         if thoughts := self._reasoning.feed(thoughts):
             self._clock.piece(thoughts, reasoning=True)
             yield ReasoningDelta(thoughts)
@@ -227,9 +227,9 @@ class _Stream:
             for token in _logprobs(choice):
                 self._clock.limits.came(0)
                 yield token
-        said = choice.get("finish_reason")
-        if reason := finish_reason(said):
-            self.finish, self.server_reason = reason, str(said)
+        word = choice.get("finish_reason")
+        if reason := finish_reason(word):
+            self.finish, self.server_reason = reason, str(word)
 
     def _add_call(self, piece: Mapping[str, Any]) -> str:
         """Add a piece of a call; returns what is new in it.
@@ -285,7 +285,7 @@ class _Call:
     arguments: list[str] = field(default_factory=list)
 
 
-def _said(delta: Mapping[str, Any]) -> tuple[str, str]:
+def _texts_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     """The reasoning and the text. `content` may be a list of parts, some of which are reasoning."""
     thoughts = text_of(delta.get("reasoning_content") or delta.get("reasoning"))
     content = delta.get("content")

@@ -23,7 +23,7 @@ def render_prompt(
     """The prompt of the `messages` of a Chat Completions body, whose contents are texts. Raises
     TemplateError."""
     parsed = parse(template)
-    said = _collated(messages)
+    turns = _collated(messages)
     # A model that thinks does so unless it is asked not to.
     thinks = think not in (None, "off") or (think is None and "thinking" in parsed.identifiers)
     values: dict[str, Any] = {
@@ -32,12 +32,12 @@ def render_prompt(
         "IsThinkSet": thinks or think is not None,
     }
     if "messages" in parsed.identifiers:
-        system = "\n\n".join(each["Content"] for each in said if each["Role"] == "system")
-        values |= {"System": system, "Messages": said, "Tools": None, "Response": ""}
+        system = "\n\n".join(each["Content"] for each in turns if each["Role"] == "system")
+        values |= {"System": system, "Messages": turns, "Tools": None, "Response": ""}
         return execute(parsed, values)
     if "response" not in parsed.identifiers:
         parsed = replace(parsed, body=(*parsed.body, _RESPONSE))
-    return _in_turns(parsed, said, values)
+    return _in_turns(parsed, turns, values)
 
 
 def _collated(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

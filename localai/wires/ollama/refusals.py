@@ -37,26 +37,28 @@ _WORDS = ServerWords(
     (
         Meaning(_sign_in, statuses=frozenset({401})),
         Meaning(
-            lambda said: PolicyRefused(f"Ollama itself refuses {said.model}: {said.message}"),
+            lambda refusal: PolicyRefused(
+                f"Ollama itself refuses {refusal.model}: {refusal.message}"
+            ),
             statuses=frozenset({403}),
         ),
         Meaning(
-            lambda said: NotFound(
-                f"Ollama has no model {said.model!r}", command=("localai", "pull", said.model)
+            lambda refusal: NotFound(
+                f"Ollama has no model {refusal.model!r}", command=("localai", "pull", refusal.model)
             ),
             statuses=frozenset({404}),
         ),
         Meaning(
-            lambda said: InsufficientResources(
-                f"Ollama has not enough memory for {said.model}: {said.message}",
+            lambda refusal: InsufficientResources(
+                f"Ollama has not enough memory for {refusal.model}: {refusal.message}",
                 hint="a smaller model, or a smaller --ctx",
             ),
             text="system memory|out of memory",
         ),
         refused_schema("Ollama"),
         Meaning(
-            lambda said: InvalidInput(
-                f"Ollama: {said.message}", command=("localai", "show", said.model)
+            lambda refusal: InvalidInput(
+                f"Ollama: {refusal.message}", command=("localai", "show", refusal.model)
             ),
             text="does not support",
         ),
@@ -69,8 +71,8 @@ _WORDS = ServerWords(
 def refuses_level(status: int, document: Any, think: bool | str | None) -> bool:
     """Whether the server refuses `think` because it is a level. 0.17 says `think value "low" is not
     supported for this model`, and before 0.11 only true and false were read."""
-    said = document.get("error") if isinstance(document, dict) else None
-    return status == 400 and isinstance(think, str) and "think" in str(said)
+    refusal = document.get("error") if isinstance(document, dict) else None
+    return status == 400 and isinstance(think, str) and "think" in str(refusal)
 
 
 def refusal(status: int, document: Any, model: str, context_tokens: int | None) -> LocalaiError:

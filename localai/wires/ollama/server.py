@@ -174,24 +174,24 @@ def write_stream(
     for event in events:
         match event:
             case TextDelta(text):
-                yield {**head, "message": _said(text), "done": False}
+                yield {**head, "message": _message(text), "done": False}
             case ReasoningDelta(text):
-                yield {**head, "message": {**_said(""), "thinking": text}, "done": False}
+                yield {**head, "message": {**_message(""), "thinking": text}, "done": False}
             case ToolCall():
                 calls = {"tool_calls": [wire_tool_call(event)]}
-                yield {**head, "message": {**_said(""), **calls}, "done": False}
+                yield {**head, "message": {**_message(""), **calls}, "done": False}
             case TokenLogprobs():
                 logprobs = [_wire_logprobs(event)]
-                yield {**head, "message": _said(""), "logprobs": logprobs, "done": False}
+                yield {**head, "message": _message(""), "logprobs": logprobs, "done": False}
             case Done():
-                yield {**head, "message": _said(""), **_end(event)}
+                yield {**head, "message": _message(""), **_end(event)}
             case _:
                 pass
 
 
 def document(answer: Answer, *, created_at: str) -> dict[str, Any]:
     """The whole answer as one document."""
-    message = _said(answer.text)
+    message = _message(answer.text)
     if answer.reasoning:
         message["thinking"] = answer.reasoning
     if answer.tool_calls:
@@ -203,7 +203,7 @@ def document(answer: Answer, *, created_at: str) -> dict[str, Any]:
     return {**whole, **_end(answer.done)}
 
 
-def _said(text: str) -> dict[str, Any]:
+def _message(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 

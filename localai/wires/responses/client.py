@@ -145,9 +145,9 @@ def read_events(
                 if half := text.close():
                     yield TextDelta(half)
                 usage = _usage(event.response.usage)
-                finish, said = _finish(event.response, refused, called, who)
+                finish, word = _finish(event.response, refused, called, who)
                 timings = clock.timings(usage)
-                yield Done(finish, usage, timings, locality, server_reason=said)
+                yield Done(finish, usage, timings, locality, server_reason=word)
                 return
             case "response.failed":
                 raise _failed(who, event.response.error)
@@ -170,8 +170,8 @@ def _finish(
         return "refusal", None
     details = response.incomplete_details
     if details is not None or getattr(response, "status", None) == "incomplete":
-        said = None if details is None else details.reason
-        return finish_reason(said, who) or "other", said
+        word = None if details is None else details.reason
+        return finish_reason(word, who) or "other", word
     return "tool_calls" if called else "stop", None
 
 
