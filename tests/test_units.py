@@ -86,7 +86,7 @@ _NOUNS = re.compile(
 )
 # What is never one: a limit, a size, a constant, a figure with decimals, a name before a verb.
 _NEVER_ONE = re.compile(
-    r"_?[A-Z_]+|.*(limit|context|context_tokens|bytes|size|cases_needed|_tokens)|most|wanted|of"
+    r"_?[A-Z_]+|.*(limit|context|context_tokens|bytes|size|cases_needed|_tokens)|most|wanted|of|allocated"
     r"|self\.cases|count_text\(.*\)|lines|.* (\*|/) .*|ratio\[0\]|len\((names|prompt)\)"
     r"|len\(entries\)|name|.*\.(name|provider|model)|config\[.*\]"
 )

@@ -19,6 +19,7 @@ from localai.files import content_key
 from localai.options import options_set, overlaid_options
 from localai.sizing.context import ANSWER_TOKENS
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
+from localai.units import counted
 from localai.wires.parts import may_have_marks
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
     if not (model.preset or model.is_set) or facts_of(model.provider, config).opens == "gguf":
         return None
     wanted = [] if model.kv_type is None else [f"keeps keys and values as {model.kv_type}"]
-    wanted += [] if model.gpu_layers is None else [f"puts {model.gpu_layers} layers on the GPU"]
+    layers = model.gpu_layers
+    wanted += [] if layers is None else [f"puts {counted(layers, 'layer')} on the GPU"]
     wanted += [] if model.adapter is None else [f"applies {model.adapter.name}"]
     wanted += ["renders a TEMPLATE of its own"] if model.go_template is not None else []
     if not wanted:
