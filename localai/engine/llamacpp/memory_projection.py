@@ -123,6 +123,7 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:
 def main(spec_path: str) -> None:
     """Begin to load the model that the file at `spec_path` names, so that the engine prints its
     table."""
+    from localai.engine.llamacpp.library import write_out_log
     from localai.engine.llamacpp.worker import engine_parameters
     from localai.engine.parent import end_with_parent
     from localai.engine.worker_files import WorkerSpec
@@ -143,7 +144,8 @@ def main(spec_path: str) -> None:
     try:
         xllamacpp.Server(parameters)
     except RuntimeError:
-        # The reason is in the log already. The server's threads would keep the process alive.
+        # The engine has said why. The server's threads would keep the process alive.
+        write_out_log()
         os._exit(1)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import VERBOSITY, prompt_cache_mib
 from localai.engine.llamacpp.known_projection import KnownProjection, all_are_cpus
+from localai.engine.llamacpp.library import write_out_log
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import card_memory_bytes, host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
@@ -52,6 +53,7 @@ def main(directory: str) -> None:
     try:
         server = xllamacpp.Server(parameters)  # noqa: F841  it serves for as long as it is held
     except RuntimeError as error:
+        write_out_log()
         load_failed(str(error))
     computer = Computer(os.getpid())
     # Not earlier: the engine holds the interpreter's lock while it loads, so a handler could not
@@ -77,6 +79,7 @@ def main(directory: str) -> None:
 
 def _own_log() -> str:
     """The log so far; empty if it cannot be read."""
+    write_out_log()
     try:
         return os.pread(2, _LONGEST_LOG_BYTES, 0).decode(errors="replace")
     except OSError:
