@@ -1,4 +1,4 @@
-"""What is measured: a server with a known schedule, and the engine with a model of few layers."""
+"""A server with a known schedule, configured as an endpoint of the home."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from localai.paths import Paths, locate
 from tests.support.paced_server import PacedServer, Schedule
 
 
@@ -18,12 +17,3 @@ def paced(localai_home: Path) -> Iterator[PacedServer]:
         text = f'[endpoint.farm]\nurl = "{server.url}"\n'
         (localai_home / "config.toml").write_text(text)
         yield server
-
-
-@pytest.fixture
-def home_with_short_model(localai_home: Path, shortened_path: Path) -> Paths:
-    """The paths of a fresh home that has the model `short`."""
-    paths = locate()
-    paths.models_dir.mkdir(parents=True)
-    (paths.models_dir / "short.gguf").symlink_to(shortened_path)
-    return paths

@@ -31,6 +31,15 @@ def f16(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def short_f16(tmp_path_factory: pytest.TempPathFactory, shortened_path: Path) -> Path:
+    """A model of few layers as F16, for what is not about its answer."""
+    path = tmp_path_factory.mktemp("short") / "smol.F16.gguf"
+    for _ in quantize_file([shortened_path], read_model(shortened_path), "F16", path):
+        pass
+    return path
+
+
+@pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaServer]:
     with start_ollama(require("ollama"), tmp_path_factory.mktemp("ollama-quantize")) as server:
         yield server
@@ -120,13 +129,13 @@ def test_what_would_not_shrink_is_not_called_by_a_smaller_type(
 
 
 def test_what_was_quantized_before_needs_force(
-    smollm2_path: Path, localai_home: Path, run_localai: RunLocalai
+    shortened_path: Path, localai_home: Path, run_localai: RunLocalai
 ) -> None:
-    refused = run_localai("quantize", smollm2_path, "--to", "q4_0", env=STOPPED)
+    refused = run_localai("quantize", shortened_path, "--to", "q4_0", env=STOPPED)
     assert refused.returncode == 2
     assert b"Q4_1 already" in refused.stderr
     assert b"--force" in refused.stderr
-    document = quantized(run_localai, smollm2_path, "--to", "q8_0", "--force", "--name", "again")
+    document = quantized(run_localai, shortened_path, "--to", "q8_0", "--force", "--name", "again")
     assert read_model(Path(document["path"])).quantization == "Q8_0"
 
 
@@ -248,14 +257,17 @@ def test_a_name_that_is_taken_is_refused(
 
 
 def test_what_a_killed_run_left_is_swept_by_the_next(
-    f16: Path, localai_home: Path, command_environment: dict[str, str], run_localai: RunLocalai
+    short_f16: Path,
+    localai_home: Path,
+    command_environment: dict[str, str],
+    run_localai: RunLocalai,
 ) -> None:
     killed = (
         "import os, signal, sys; import localai.library.quantization.run as q\n"
         "q._verified = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         "from localai.cli import main; main(sys.argv[1:])"
     )
-    command = [COMMAND[0], "-c", killed, "quantize", str(f16), "--to", "q4_0"]
+    command = [COMMAND[0], "-c", killed, "quantize", str(short_f16), "--to", "q4_0"]
     died = subprocess.run(
         command, env={**command_environment, **STOPPED}, check=False, capture_output=True
     )
@@ -264,5 +276,5 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
     assert len(list((models / ".quantizing").iterdir())) == 1
     listed = json.loads(run_localai("list", "--json", env=STOPPED).stdout)
     assert listed["models"] == []
-    quantized(run_localai, f16, "--to", "q4_0")
+    quantized(run_localai, short_f16, "--to", "q4_0")
     assert [path.name for path in models.iterdir()] == ["smol-q4_0.gguf"]

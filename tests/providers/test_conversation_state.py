@@ -31,9 +31,9 @@ Ask = Callable[..., tuple[str, Done]]
 
 
 @pytest.fixture
-def paths(home_with_starter: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def paths(home_with_short_model: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setenv("LOCALAI_ENGINE_CONTEXT", "1024")
-    return home_with_starter
+    return home_with_short_model
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def _stream(
 ) -> Events:
     provider = LlamaCpp(load(paths), paths)
     options = Options(temperature=0, max_tokens=max_tokens)
-    model = provider.resolve("starter")
+    model = provider.resolve("short")
     return provider.stream(ChatRequest(model, messages, options, conversation=conversation))
 
 

@@ -45,3 +45,12 @@ def home_with_starter(used_home: Path, smollm2_path: Path) -> Paths:
     target.parent.mkdir(parents=True)
     target.symlink_to(smollm2_path)
     return paths
+
+
+@pytest.fixture
+def home_with_short_model(localai_home: Path, shortened_path: Path) -> Paths:
+    """The paths of a fresh home that has the model `short`."""
+    paths = locate()
+    paths.models_dir.mkdir(parents=True)
+    (paths.models_dir / "short.gguf").symlink_to(shortened_path)
+    return paths

@@ -173,32 +173,42 @@ _DOUBLING = (
 )
 
 
-@pytest.mark.parametrize(
-    ("template", "complaint"),
-    [
-        (_DOUBLING, "more than 1024 MiB of memory"),
-        ("{{ 1 / 0 }}", "refuses this: division by zero"),
-        ("{{ messages[9]['content'] }}", "refuses this"),
-        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "refuses this: maximum recursion"),
-        ("{{ range(10 ** 9) | list }}", "refuses this: Range too big"),
-    ],
-)
-def test_a_hostile_template_costs_its_request_alone(
-    paths: Paths,
-    tmp_path: Path,
-    mlx_python: Path,
-    mlx_model_path: Path,
-    template: str,
-    complaint: str,
-) -> None:
-    model = mlx_with_template(tmp_path / "hostile", mlx_model_path, template)
+_HOSTILE = {
+    "doubling": (_DOUBLING, "more than 1024 MiB of memory"),
+    "division": ("{{ 1 / 0 }}", "refuses this: division by zero"),
+    "missing": ("{{ messages[9]['content'] }}", "refuses this"),
+    "recursion": (
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "refuses this: maximum recursion",
+    ),
+    "range": ("{{ range(10 ** 9) | list }}", "refuses this: Range too big"),
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(
+    tmp_path_factory: pytest.TempPathFactory, mlx_python: Path, mlx_model_path: Path
+) -> Iterator[Lease]:
+    """A worker whose template does as its last message says."""
+    cases = "".join(
+        f"{{% if messages[-1]['content'] == '{name}' %}}{template}{{% endif %}}"
+        for name, (template, _) in _HOSTILE.items()
+    )
+    folder = tmp_path_factory.mktemp("hostile")
+    model = mlx_with_template(folder / "model", mlx_model_path, cases)
+    paths = locate({"LOCALAI_HOME": str(folder / "home")})
     with worker_of(paths, mlx_python, model) as lease:
-        for _ in range(2):
-            with pytest.raises(ServerRefused, match=complaint) as caught:
-                ask(lease.files.socket, CAPITAL)
-            assert caught.value.status == 400
-        assert "Xanadu" not in lease.files.log.read_text()
+        yield lease
     stop(lease.files, lease.info)
+
+
+@pytest.mark.parametrize("name", _HOSTILE)
+def test_a_hostile_template_costs_its_request_alone(hostile: Lease, name: str) -> None:
+    for _ in range(2):
+        with pytest.raises(ServerRefused, match=_HOSTILE[name][1]) as caught:
+            ask(hostile.files.socket, {"role": "user", "content": name})
+        assert caught.value.status == 400
+    assert "Xanadu" not in hostile.files.log.read_text()
 
 
 def test_the_prompt_and_its_tokens_can_be_asked_for(lease: Lease) -> None:
