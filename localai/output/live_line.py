@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Final, TextIO
 
 from localai.output.cells import cells, cut
 from localai.output.live_region import LiveRegion, Row
@@ -23,6 +23,15 @@ _DASHES = "|/-\\"
 
 Status = str | Callable[[], str]
 """What is waited for: a text, or what gives the text whenever the line is drawn."""
+
+
+_open: Final[set[LiveLine]] = set()
+
+
+def hide_live_lines() -> None:
+    """Erase every live line that is shown, whoever shows it: the command has failed."""
+    for each in tuple(_open):
+        each.hide()
 
 
 class LiveLine:
@@ -43,6 +52,7 @@ class LiveLine:
     def show(self, text: str, *, at_once: bool = False, tail: str = "") -> None:
         """Show `text`, unless the line was drawn just now. With `at_once`, show it in any case.
         `tail` stands behind it whole, however narrow the terminal is."""
+        _open.add(self)
         with self._lock:
             now = time.monotonic()
             if at_once or self._row is None or now - self._drawn_at >= _REDRAW_S:
@@ -56,6 +66,7 @@ class LiveLine:
 
         A thread draws it. A very short wait shows nothing.
         """
+        _open.add(self)
         if self._status is None:
             self._status = _Status(self, what, _is_utf8(self._stream))
         else:
@@ -68,6 +79,7 @@ class LiveLine:
 
     def hide(self) -> None:
         """Erase the line. After this call, nothing of it is drawn until the next `show`."""
+        _open.discard(self)
         status, self._status = self._status, None
         if status is not None:
             status.end()

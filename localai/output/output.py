@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from localai.errors import Interrupted, LocalaiError
 from localai.output.cells import pad, wrap, wrap_command
-from localai.output.live_line import LiveLine
+from localai.output.live_line import LiveLine, hide_live_lines
 from localai.output.pager import show_in_pager
 from localai.output.table import Column, Row, drawn, tabbed
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
@@ -229,7 +229,7 @@ class Output:
 
         An interruption by the user needs no text. `run` stands before the line that helps.
         """
-        self._hide()
+        hide_live_lines()
         if self.as_json:
             from localai.output.documents.failure import failure_document
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.errors import Interrupted, InvalidInput, NotFound
+from localai.errors import Interrupted, InvalidInput, NotFound, Unreachable
 from localai.output.cells import wrap, wrap_command
 from localai.output.live_line import LiveLine
 from localai.output.output import Output
@@ -353,3 +353,10 @@ def test_what_never_fits_beside_the_key_stands_below_it_and_no_line_is_too_long(
         "    memory: 1.2 GB",
         "    disk: 1.0 GB",
     ]
+
+
+def test_an_error_is_not_appended_to_another_output_s_live_line(open_output: Open) -> None:
+    streams, reporter = open_output(terminal=True), open_output(terminal=True)
+    streams.output.progress("12 of 64")
+    reporter.output.error(Unreachable("the server has gone"))
+    assert streams.stderr.written.endswith("\r\x1b[K\x1b[?2026l")

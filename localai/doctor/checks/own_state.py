@@ -120,7 +120,7 @@ def stale_files(facts: Snapshot) -> Iterator[Hit]:
     severity="info",
     title="a worker with another version of the engine is still running",
     when="a running worker has another version of the engine than the installed one",
-    cause="it was started before an upgrade; it leaves when it is idle",
+    cause="it was started before an upgrade or an engine.binary; it leaves when it is idle",
     fix=Fix(("localai stop --all",), "ours"),
     source="localai",
 )
