@@ -16,6 +16,7 @@ _TOO_WIDE: Final = 0.05
 _LENGTH_OFF: Final = 0.02
 _FEW_CACHED: Final = 0.02
 _CLIENT_LIMITS: Final = 0.5
+_OFTEN_TOGETHER: Final = 0.1
 _OTHERS_TOOK: Final = "others took CPU"
 
 
@@ -130,6 +131,10 @@ def _of_lengths(cell: Cell) -> Iterator[str]:
             f"{len(short)} of {counted(len(cell.counted), 'answer')} ended by themselves,"
             f" the shortest at {counted(lengths[0], 'token')}"
         )
+    together = sum(each.same_moment for each in cell.counted)
+    gaps = sum(len(each.gaps_s) for each in cell.counted)
+    if together > _OFTEN_TOGETHER * gaps:
+        yield f"{together / gaps:.0%} of the pieces arrived together with the one before"
     pieces = len(last.gaps_s) + 1
     if last.output_tokens is not None and last.output_tokens > 1.5 * pieces and pieces > 1:
         yield f"{last.output_tokens / pieces:.1f} tokens a piece"

@@ -113,6 +113,13 @@ def test_a_client_that_may_be_what_limits_is_said() -> None:
     assert notes(busy) == ("localai itself took up to 80% of a core, which may be what limits",)
 
 
+def test_pieces_that_arrived_together_are_counted_and_said() -> None:
+    often = cell(*(sample(gaps_s=(0.01, 0.0, 0.01, 0.0)) for _ in range(6)))
+    assert "50% of the pieces arrived together with the one before" in notes(often)
+    seldom = cell(*(sample(gaps_s=(0.01,) * 19 + (0.0,)) for _ in range(6)))
+    assert not any("arrived together" in note for note in notes(seldom))
+
+
 def test_the_share_of_the_bandwidth_counts_weights_and_context() -> None:
     measured = cell(
         *[sample()] * 6,
