@@ -14,6 +14,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "answer": "a model's answer to a trial question",
     "basis": "what the figures beside it rest on",
     "capabilities": "the abilities of a model: completion, tools, vision, thinking, embedding",
+    "card_memory_bytes": "the memory that a model takes on graphics cards",
     "cases": "the questions of a comparison, or their number for a model",
     "confidence": "the certainty of a value, from measured to assumed",
     "context_tokens": "the size of a context that is allocated, or that the figures hold for",
