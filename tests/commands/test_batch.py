@@ -569,7 +569,7 @@ def test_the_guide_s_config_drives_a_real_server(
     _, _, *command = _guide("console").split()
     result = run_localai(*command, "--max-tokens", "4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    records = read(tmp_path / "answers.jsonl")
+    records = read(tmp_path / command[command.index("--output") + 1])
     assert [(each["provider"], each["error"]) for each in records] == [("farm", None)] * 3
 
 
