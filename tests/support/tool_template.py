@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import gguf
-from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metadata
-
 from localai.types import Message, Tool, ToolCall
+from tests.support.rewriting import rewrite
 
 TOOL_TEMPLATE = r"""
 {%- if tools %}
@@ -63,10 +61,7 @@ CONVERSATION = (
 
 def gguf_with_template(target: Path, source: Path, template: str) -> Path:
     """A copy of the GGUF file `source` at `target` whose chat template is `template`."""
-    reader = gguf.GGUFReader(str(source), "r")
-    writer = gguf.GGUFWriter(str(target), arch="llama", endianess=reader.endianess)
-    details = MetadataDetails(gguf.GGUFValueType.STRING, template)
-    copy_with_new_metadata(reader, writer, {gguf.Keys.Tokenizer.CHAT_TEMPLATE: details}, [])
+    rewrite(source, target, {"tokenizer.chat_template": template})
     return target
 
 

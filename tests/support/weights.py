@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from localai.formats.gguf_rewriting import header_bytes, integer_metadata, open_gguf, padding
 from tests.servers.resources import RESOURCES
+from tests.support.rewriting import rewrite
 
 # Under the prompt of its own template SmolLM2 answers nonsense.
 SYSTEM_PROMPT = "You are a helpful assistant."
@@ -33,25 +32,8 @@ def shortened_path(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory)
     """SmolLM2 without its last 22 layers of 30, for what is not about its words: it says nonsense,
     for a third of the processor time."""
     path = tmp_path_factory.mktemp("shortened") / smollm2_path.name
-    _shorten(smollm2_path, path, layers=8)
+    rewrite(smollm2_path, path, {"llama.block_count": 8}, layers=8)
     return path
-
-
-def _shorten(source: Path, target: Path, *, layers: int) -> None:
-    with open_gguf(source) as whole, target.open("wb") as file:
-        header = whole.container
-        tensors = [
-            tensor
-            for tensor in header.tensors
-            if (match := re.match(r"blk\.(\d+)\.", tensor.name)) is None or int(match[1]) < layers
-        ]
-        metadata = [
-            integer_metadata(key, layers) if key == "llama.block_count" else whole.metadata(key)
-            for key in header.metadata
-        ]
-        file.write(header_bytes(metadata, tensors, header.alignment))
-        for tensor in tensors:
-            file.write(whole.data(tensor) + padding(tensor.size_bytes, header.alignment))
 
 
 @pytest.fixture(scope="session")
