@@ -78,6 +78,7 @@ class LazyGroup(Verbs):
         command = _command(row.name)
         command.name = row.name
         command.epilog = epilog(row.example, row.name)
+        command.help = command.help or f"{row.summary[0].upper()}{row.summary[1:]}."
         for verb, example in OF_VERBS.get(row.name, {}).items():
             if (each := getattr(command, "commands", {}).get(verb)) is not None:
                 each.epilog = epilog(example, row.name)

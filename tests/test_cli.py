@@ -42,6 +42,16 @@ def test_every_command_has_help_and_ends_it_with_its_example(
     assert not re.search(jargon, result.stdout.decode())
 
 
+@pytest.mark.parametrize("group", ["", "bench", "compare", "config", "history", "preset"])
+def test_a_narrow_screen_has_every_summary_whole(run_localai: RunLocalai, group: str) -> None:
+    text = run_localai(*group.split(), "--help", env={"COLUMNS": "60"}).stdout.decode()
+    whole = text.replace("[ARGS]...", "")
+    assert "..." not in whole, "no sentence is cut"
+    assert not any(len(line) > 60 for line in whole.splitlines() if " $ " not in line)
+    if group:
+        assert whole.splitlines()[2].strip(), "what the command is for"
+
+
 @pytest.mark.real_process
 @pytest.mark.parametrize("asked", [["--version"], ["-V"], ["version"], ["--debug", "version"]])
 def test_the_version_however_it_is_asked_for(run_localai: RunLocalai, asked: list[str]) -> None:

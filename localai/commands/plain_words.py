@@ -7,6 +7,10 @@ from typing import Any, Final
 _METAVARS: Final = {
     "model": "MODEL",
     "models": "MODEL",
+    "task": "TASK",
+    "quant": "TYPE",
+    "form": "FORMAT",
+    "profile": "NAME",
     "source": "MODEL",
     "name": "NAME",
     "template": "NAME",
@@ -35,7 +39,11 @@ _BY_TYPE: Final = {"int": "N", "int range": "N", "float": "X", "float range": "X
 
 def put_into_words(command: Any) -> None:
     """Make the help of `command` say in plain words which values each option and argument takes."""
+    command.short_help = command.short_help or _first_sentence(command.help or "")
     for parameter in command.params:
+        if getattr(parameter, "count", False):
+            # How often it is given; "0" would say nothing.
+            parameter.show_default = False
         if getattr(parameter, "is_flag", False):
             continue
         if parameter.metavar is None:
@@ -46,6 +54,12 @@ def put_into_words(command: Any) -> None:
             parameter.type._describe_range = lambda words=words: words
         if parameter.param_type_name == "argument":
             parameter.make_metavar = _argument_metavar(parameter)
+
+
+def _first_sentence(text: str) -> str:
+    """What the list of a command's verbs says of one, whole: the parser would cut it."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
 
 
 def _argument_metavar(parameter: Any) -> Any:
