@@ -52,7 +52,15 @@ class Answer:
         """The error for an answer that the provider refused to give; None if it was given."""
         if self.done.finish_reason != "refusal":
             return None
-        return AnswerRefused(f"{self.model.provider}/{self.model.id} refused to answer")
+        return AnswerRefused(f"{name_in_a_line(self.model)} refused to answer")
+
+
+def name_in_a_line(model: ResolvedModel) -> str:
+    """The model's name for a sentence: `provider/name`; of a file that is named by its path, the
+    file."""
+    if model.id.startswith("/"):
+        return model.id.rpartition("/")[2]
+    return f"{model.provider}/{model.id}"
 
 
 class PartialAnswer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from localai.answers import Answer
+from localai.answers import Answer, name_in_a_line
 from localai.chat.ask import Asker
 from localai.chat.request import build_request
 from localai.chat.turn_tree import Turn
@@ -44,7 +44,7 @@ def require_on_device(asker: Asker) -> None:
     if model.zone is not Zone.DEVICE:
         zone = "unproven" if model.zone is None else model.zone.label
         raise InvalidInput(
-            f"a summary is made on this machine, and {model.provider}/{model.id} is {zone}",
+            f"a summary is made on this machine, and {name_in_a_line(model)} is {zone}",
             hint="let a smaller model do it: /model starter, then /compact",
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.answers import name_in_a_line
 from localai.chat.chat_template import chat_template_for
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
@@ -83,7 +84,7 @@ def build_request(
     """
     if model.purpose is not None:
         raise InvalidInput(
-            f"{model.provider}/{model.id} {model.purpose}: it does not chat",
+            f"{name_in_a_line(model)} {model.purpose}: it does not chat",
             hint="name a model that does",
             command="localai list",
         )
@@ -194,7 +195,7 @@ def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
         return None
     of_preset = settings.context_tokens is None and model.preset is not None
     whose = f", as the preset {model.preset} wants" if of_preset else ""
-    made_for = f"{model.provider}/{model.id} was made for {limit:,} tokens of context"
+    made_for = f"{name_in_a_line(model)} was made for {limit:,} tokens of context"
     return f"{made_for}, not {wanted:,}{whose}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from localai.answers import name_in_a_line
 from localai.errors import LocalaiError
 from localai.patterns import lazy_pattern
 from localai.providers.instead import cannot_see
@@ -65,7 +66,7 @@ def refuses_pictures(error: LocalaiError) -> bool:
 
 def refusal_doubt(request: ChatRequest) -> str:
     """What is to be said where a model that might have seen the pictures has refused them."""
-    model = f"{request.model.provider}/{request.model.id}"
+    model = name_in_a_line(request.model)
     count = counted(count_pictures(request.messages), "picture")
     return f"{model} takes no pictures: it is asked without the {count} of this conversation"
 
@@ -75,7 +76,7 @@ def sight_doubt(request: ChatRequest) -> str | None:
     count = count_pictures(request.messages)
     if not is_blind(request.model) or not count:
         return None
-    model = f"{request.model.provider}/{request.model.id}"
+    model = name_in_a_line(request.model)
     return f"{model} cannot see the {counted(count, 'picture')} of this conversation"
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from localai.answers import name_in_a_line
 from localai.dataclass import dataclass
 from localai.output.untrusted import sanitize
 from localai.units import counted, money_text
@@ -110,16 +111,9 @@ def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = F
 def say_logprobs(output: Output, answer: Answer) -> None:
     """Say every token with its probability and its alternatives, on stderr."""
     if not answer.logprobs:
-        output.warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
+        output.warn(f"{name_in_a_line(answer.model)} gave no probabilities")
     for line in odds_lines(answer.logprobs):
         output.announce(line)
-
-
-def name_in_a_line(model: ResolvedModel) -> str:
-    """The model's name as `-m` takes it; of a file that is named by its path, the file."""
-    if model.id.startswith("/"):
-        return model.id.rpartition("/")[2]
-    return f"{model.provider}/{model.id}"
 
 
 def usage_line(answer: Answer, cost: Cost) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from localai.answers import name_in_a_line
 from localai.errors import InvalidInput
 from localai.providers.registry import full_name, provider_that_opens
 from localai.stores.inventory import gguf_models
@@ -42,7 +43,7 @@ def only_by_gguf(model: ResolvedModel, paths: Paths, *, sees: bool) -> InvalidIn
 def cannot_see(model: ResolvedModel, paths: Paths, *asked: object) -> InvalidInput:
     """The error for pictures that `model` cannot see. It names a model that is here and sees them,
     in a line that ends with the words `asked`."""
-    message = f"{model.provider}/{model.id} cannot see pictures"
+    message = f"{name_in_a_line(model)} cannot see pictures"
     if (found := _instead(model, paths, sees=True)) is not None:
         name = full_name(provider_that_opens("gguf"), found.id)
         return InvalidInput(

@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localai.answers import Answer
+from localai.answers import Answer, name_in_a_line
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
 from localai.chat.sight import count_pictures, loss_doubt
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.files import cannot_write, create_atomically, user_path
-from localai.output.answer_display import name_in_a_line
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown, picture_lines

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from localai.answers import name_in_a_line
 from localai.errors import LocalaiError
-from localai.output.answer_display import name_in_a_line
 from localai.output.terminal import is_dumb
 from localai.session.conversation_commands import say_where_we_are
 from localai.session.interrupts import Interrupts

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast, get_args
 
+from localai.answers import name_in_a_line
 from localai.chat.off_device import prompt_destination
 from localai.chat.request import LEAST_CONTEXT, context_doubt, require_budget, think_doubt
 from localai.chat.select import select_model
@@ -14,7 +15,6 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.library.available import is_named, models_by_provider
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options
-from localai.output.answer_display import name_in_a_line
 from localai.output.cells import one_line
 from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages

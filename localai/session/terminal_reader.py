@@ -22,9 +22,9 @@ from prompt_toolkit.key_binding.key_processor import KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
+from localai.answers import name_in_a_line
 from localai.chat import input_history
 from localai.errors import InvalidInput
-from localai.output.answer_display import name_in_a_line
 from localai.session.completion import SlashCompleter
 from localai.session.editor import edit_text
 from localai.session.model_commands import zone_label
