@@ -166,7 +166,7 @@ def test_what_was_computed_here_has_its_energy_and_what_it_avoided(run_localai: 
         *("--price", "3285", "--years", "3"),
     )
     text = ran.stdout.decode()
-    assert "1 calls, 0.50 busy hours" in text
+    assert "1 call, 0.50 busy hours" in text
     assert "0.030 kWh, $0.0090 (your 60 W × busy time)" in " ".join(text.split()).replace("  ", " ")
     assert "$90.00 for 30 days" in text
     assert "$0.4500 at openai/gpt-5-mini" in text

@@ -149,7 +149,7 @@ def test_listeners_by_lsof() -> None:
         ("{{ '{% if %}' }}", ()),
         ("{% for m in messages %}{{ m }}", ("1 × for, 0 × endfor",)),
         ("{% if a %}{% if b %}{% endif %}", ("2 × if, 1 × endif",)),
-        ("{% if a", ("{% is there 1 times, %} 0 times",)),
+        ("{% if a", ("{% is there 1 time, %} 0 times",)),
     ],
 )
 def test_a_template_that_is_not_whole(template: str, problems: tuple[str, ...]) -> None:
