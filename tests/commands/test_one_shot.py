@@ -101,7 +101,7 @@ def test_a_limit_that_was_set_is_named_where_it_cuts(ask: Ask, run_localai: RunL
     result = ask("--max-tokens", "7", "end length x")
     assert b"warning: cut at 7 tokens; --max-tokens allows more\n" in result.stderr
     assert run_localai("config", "set", "chat.max_tokens", "1k").returncode == 0
-    assert b"cut at 1024 tokens; --max-tokens" in ask("end length x").stderr
+    assert b"cut at 1,024 tokens; --max-tokens" in ask("end length x").stderr
 
 
 def test_an_answer_that_repeats_itself_without_end_is_stopped_and_said(ask: Ask) -> None:
