@@ -11,6 +11,7 @@ import pytest
 from localai.config import load
 from localai.doctor.capture import Probe, take
 from localai.doctor.capture.context import Context
+from localai.doctor.capture.engine import packages
 from localai.doctor.capture.environment import environment, variables_of, without_password
 from localai.doctor.capture.graphics import graphics
 from localai.doctor.capture.ollama import read_log
@@ -243,6 +244,31 @@ def test_a_llama_server_is_asked_how_it_was_started(localai_home: object, tmp_pa
         (process / "cmdline").write_text(line)
     found = {each.pid: each.is_bounded for each in llama_servers(_context(tmp_path))}
     assert found == {7: False, 8: True, 9: None}
+
+
+@pytest.mark.parametrize(
+    ("says", "build"),
+    [
+        ("version: 6096 (abcdef)", "6096"),
+        ("version: 0.5.0 (build 11549, commit abcdef)", "11549"),
+        # Built from an archive, which has no history to count builds in.
+        ("version: 0.5.0-dev (build 1, commit 0c1e570)", None),
+        ("something else", None),
+    ],
+)
+def test_a_llama_server_s_build_is_read_from_each_form_of_its_version(
+    says: str,
+    build: str | None,
+    localai_home: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / "bin/llama-server"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{says}' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert packages(_context(tmp_path)).get("llama-server") == build
 
 
 def test_what_everybody_may_read_of_other_tools(localai_home: object, tmp_path: Path) -> None:

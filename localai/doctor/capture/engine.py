@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ print(json.dumps(info.get("max_recommended_working_set_size")))
 """
 # The names of other engines' packages.
 _PACKAGES: Final = ("xllamacpp", "llama-cpp-python", "vllm", "mlx", "mlx-lm", "genai-prices")
+# "version: 6096 (abcdef)", and since 0.5.0 "version: 0.5.0 (build 11549, commit abcdef)".
+_BUILD: Final = re.compile(r"^version: (?:\S+ \(build )?(?P<number>\d+)[ ,]", re.MULTILINE)
 
 
 def engine(context: Context) -> EngineFacts:
@@ -72,11 +75,10 @@ def packages(context: Context) -> Mapping[str, str]:
     """The versions of the installed engines: Python packages, and llama-server's build."""
     found = {name: version for name in _PACKAGES if (version := _version(name)) is not None}
     answer = ask_program("llama-server", "--version", limit_s=2.0)
-    if answer.status == 0:
-        # "version: 6096 (abcdef)"
-        words = answer.output.partition("version:")[2].split()
-        if words and words[0].isdecimal():
-            found["llama-server"] = words[0]
+    build = _BUILD.search(answer.output) if answer.status == 0 else None
+    # What is built outside a repository calls itself build 0 or 1.
+    if build is not None and int(build["number"]) > 1:
+        found["llama-server"] = build["number"]
     return found
 
 
