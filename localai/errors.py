@@ -16,9 +16,8 @@
     │   ├── ContextOverflow         7   the prompt is larger than the context
     │   └── DatabaseFull            7   the disk of the database is full
     ├── FinishedWithFailures        8   the work was done, and something in it failed
-    ├── OwnStateUnavailable         9   localai's own files or its keyring cannot be used
+    ├── OwnStateUnavailable         9   localai's own files cannot be used
     │   ├── DatabaseUnavailable     9   the database is unreadable, locked or damaged
-    │   ├── KeyringUnavailable      9   the system has no keyring, or it refuses
     │   └── NotRemoved              9   a file of localai's resists its removal
     └── Interrupted               130   Ctrl-C
 
@@ -199,7 +198,7 @@ class FinishedWithFailures(LocalaiError):
 
 
 class OwnStateUnavailable(LocalaiError):
-    """localai's own files, or the keyring that holds its keys, cannot be used."""
+    """localai's own files cannot be used."""
 
     exit_code = 9
     kind = "own_state_unavailable"
@@ -213,12 +212,6 @@ class DatabaseUnavailable(OwnStateUnavailable):
 
 class DatabaseFull(InsufficientResources, DatabaseUnavailable):
     """The database cannot grow: its disk is full."""
-
-
-class KeyringUnavailable(OwnStateUnavailable):
-    """The system's keyring cannot be used."""
-
-    kind = "keyring_unavailable"
 
 
 class NotRemoved(OwnStateUnavailable):

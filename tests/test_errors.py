@@ -48,7 +48,6 @@ _PROMISED = {
     "FinishedWithFailures": (8, "finished_with_failures"),
     "OwnStateUnavailable": (9, "own_state_unavailable"),
     "DatabaseUnavailable": (9, "database_unavailable"),
-    "KeyringUnavailable": (9, "keyring_unavailable"),
     "NotRemoved": (9, "not_removed"),
     "Interrupted": (130, "interrupted"),
 }

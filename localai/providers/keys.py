@@ -14,7 +14,7 @@ from pathlib import Path
 from shutil import which
 
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused, Remedy
+from localai.errors import InvalidInput, ProviderRefused, Remedy
 from localai.redaction import remember
 
 _SERVICE = "localai"
@@ -66,42 +66,6 @@ def _keyring_program() -> str:
     """The program `keyring` as a shell finds it: it comes with the package, into a folder that
     install.sh puts on nobody's PATH."""
     return "keyring" if which("keyring") else str(Path(sys.executable).with_name("keyring"))
-
-
-def set_key(provider: str, secret: str) -> None:
-    """Store a key in the system's keyring. Raises KeyringUnavailable, InvalidInput."""
-    import_error = "the package `keyring` is not installed"
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as error:
-        raise KeyringUnavailable(
-            import_error,
-            hint="in the folder that localai was installed from",
-            command="./install.sh --with-cloud",
-        ) from error
-    key = _checked(Key(secret.strip(), "what was given"))
-    try:
-        keyring.set_password(_SERVICE, provider, key.secret)
-    except (KeyringError, RuntimeError) as error:
-        raise KeyringUnavailable(
-            f"the system has no keyring that can be used: {error}",
-            hint="put the key into the environment instead",
-        ) from error
-
-
-def delete_key(provider: str) -> bool:
-    """Remove a key from the system's keyring. Returns False if there was none."""
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError:
-        return False
-    try:
-        keyring.delete_password(_SERVICE, provider)
-    except (KeyringError, RuntimeError):
-        return False
-    return True
 
 
 def _from_keyring(provider: str) -> str | None:
