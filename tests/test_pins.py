@@ -22,8 +22,11 @@ PIN = re.compile(r"^([a-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 NOT_INSTALLED = {"jinja2": ["jinja2"], "mlx": ["mlx"], "mlx_lm": ["mlx-lm"]}
 OURS = {"localai", "tests", "benchmarks", "docs", "manual"}
 """Folders of this project, and the module beside `docs/generate.py`."""
-# It runs in an environment of its own: tests/servers/requirements/mlx.txt.
-ELSEWHERE = {REPOSITORY / "tests/servers/convert_mlx.py"}
+# They run in an environment of their own: tests/servers/requirements/mlx.txt.
+ELSEWHERE = {
+    REPOSITORY / "tests/servers/convert_mlx.py",
+    REPOSITORY / "tests/support/mlx_families.py",
+}
 LOCKS = ("requirements.lock", "requirements-cloud.lock", "requirements-dev.lock")
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from localai.answers import name_in_a_line
 from localai.errors import LocalaiError
 from localai.patterns import lazy_pattern
-from localai.providers.instead import cannot_see
 from localai.types import ChatRequest, Message, ResolvedModel
 from localai.units import counted
 
@@ -34,6 +33,8 @@ def require_sight(model: ResolvedModel, paths: Paths, *asked: object) -> None:
     """Raise InvalidInput if the model is known to take no pictures. It names a model that does, in
     a line that ends with the words `asked`."""
     if is_blind(model):
+        from localai.providers.instead import cannot_see
+
         raise cannot_see(model, paths, *asked)
 
 

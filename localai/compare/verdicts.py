@@ -50,7 +50,7 @@ def pair_verdict(pair: Pair, names: Mapping[str, str] | None = None) -> str:
     if not discordant:
         return f"the same outcome in {_all_of(pair.cases)}"
     more, fewer = max(pair.only_a, pair.only_b), min(pair.only_a, pair.only_b)
-    score = f"{more} to {fewer}"
+    score = f"{more:,} to {fewer:,}"
     if pair.p_value < _SIGNIFICANT:
         better = a if pair.only_a > pair.only_b else b
         return (
@@ -69,7 +69,7 @@ def pair_verdict(pair: Pair, names: Mapping[str, str] | None = None) -> str:
         why = f"{score}, {p_text(pair.p_value)}"
     else:
         why = f"{score}, {p_text(pair.p_value)}; about {pair.cases_needed:,} cases would tell"
-    return f"{rates}, n {pair.cases}: not told apart ({why})"
+    return f"{rates}, n {pair.cases:,}: not told apart ({why})"
 
 
 def _all_of(cases: int) -> str:

@@ -12,13 +12,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from localai.dataclass import dataclass
+from localai.formats import FileFormat
 
 if TYPE_CHECKING:
     from localai.stores.folders import StoreName
 
 Computes = Literal["here", "by_model", "unproven", "elsewhere"]
 HoldsSchemas = Literal["grammar", "openai", "anthropic", "unknown"]
-FileFormat = Literal["gguf", "mlx"]
 
 
 def _everywhere() -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localai.answers import name_in_a_line
 from localai.errors import InvalidInput
+from localai.patterns import lazy_pattern
 from localai.providers.registry import full_name, provider_that_opens
 from localai.stores.inventory import gguf_models
 from localai.types import ResolvedModel
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 # What a name says of the file and not of the model: its format and its quantization.
-_OF_THE_FILE = re.compile(
+_OF_THE_FILE = lazy_pattern(
     r"(gguf|mlx|instruct|latest|it|[2-8]bit|bf16|f16|fp16|f32|mxfp4|nvfp4|dwq|qat|i?q\d\w*)$"
 )
 

@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, LocalaiError, Unreachable
-from localai.providers.facts import FileFormat, ProviderFacts
+from localai.formats import FileFormat
+from localai.providers.facts import ProviderFacts
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.formats import FileFormat
 from localai.formats.gguf import GgufHeader
 from localai.formats.gguf_names import plain_label
 from localai.recommend.catalogue import Entry, File, Task, catalogue
-from localai.recommend.publishers import ModelFormat
 from localai.sizing.devices import gpu_kind
 from localai.sizing.memory import MemoryNeed
 from localai.sizing.memory_parts import MemoryParts
@@ -58,7 +58,7 @@ class HubModel:
 
     repo: str
     commit: str | None
-    format: ModelFormat
+    format: FileFormat
     base: str | None
     created: str | None
     downloads: int | None
@@ -151,7 +151,7 @@ class HubModel:
 
 def hub_model(
     listed: Listed,
-    kind: ModelFormat,
+    kind: FileFormat,
     plan: PullPlan,
     variants: Sequence[Variant],
     read_at: float,
@@ -208,7 +208,7 @@ def tasks_of(name: str, capabilities: set[str], parameters: int) -> tuple[Task, 
     return tuple(tasks)
 
 
-def formats_of(machine: Machine) -> tuple[ModelFormat, ...]:
+def formats_of(machine: Machine) -> tuple[FileFormat, ...]:
     """The formats that an engine on `machine` reads: GGUF, and MLX where there is Metal."""
     metal = any(gpu_kind(gpu) == "apple" for gpu in machine.gpus)
     return ("gguf", "mlx") if metal else ("gguf",)
@@ -319,7 +319,7 @@ def _mlx_facts(plan: PullPlan) -> dict[str, Any]:
 
 
 def _files(
-    plan: PullPlan, variants: Sequence[Variant], kind: ModelFormat, vision_bytes: int
+    plan: PullPlan, variants: Sequence[Variant], kind: FileFormat, vision_bytes: int
 ) -> tuple[File, ...]:
     """The quantization whose header was read, and a finer one if there is one."""
     if kind == "mlx":

@@ -18,9 +18,10 @@ from localai.fetch.connection import HttpConnection
 from localai.fetch.hub import Hub
 from localai.fetch.hub_client import hub_api, sends_token
 from localai.fetch.hub_listing import Listed, list_repositories
+from localai.formats import FileFormat
 from localai.recommend.hub_model import HubModel, formats_of, hub_model
 from localai.recommend.kept_hub import KeptHub, Unread, read_kept, write_kept
-from localai.recommend.publishers import MAKERS, ModelFormat, asked_publishers
+from localai.recommend.publishers import MAKERS, asked_publishers
 from localai.recommend.room import room_of
 from localai.stores.references import HubReference
 
@@ -39,7 +40,7 @@ _LONGEST_REPOSITORY_S: Final = 60.0
 # A model that is smaller than this for each of its parameters is of no use.
 _LEAST_BYTES: Final = 0.4
 
-Found = tuple[Listed, ModelFormat]
+Found = tuple[Listed, FileFormat]
 
 
 def ask_and_keep(
@@ -121,7 +122,7 @@ def _with_model(
     deadline: float,
     before: KeptHub | None,
     listed: Listed,
-    kind: ModelFormat,
+    kind: FileFormat,
 ) -> KeptHub:
     """`kept` with the model of `listed`, or with the reason why it is not known."""
     known = _known(before, listed, kind)
@@ -143,7 +144,7 @@ def _with_model(
     return replace(kept, models=(*kept.models, model))
 
 
-def _known(before: KeptHub | None, listed: Listed, kind: ModelFormat) -> HubModel | None:
+def _known(before: KeptHub | None, listed: Listed, kind: FileFormat) -> HubModel | None:
     """The model as it was read before, with today's numbers; None if it has changed since."""
     for model in () if before is None else before.models:
         if model.repo == listed.repo and model.format == kind and listed.commit == model.commit:
@@ -168,7 +169,7 @@ def _chosen(listed: Sequence[Found]) -> list[Found]:
     since = date.today() - timedelta(days=_NEW_DAYS)
     known = [each for each in listed if _of_known_maker(each[0])]
     new = [each for each in known if each[0].created is None or each[0].created >= since]
-    by_model: dict[tuple[str, ModelFormat], Found] = {}
+    by_model: dict[tuple[str, FileFormat], Found] = {}
     for found in sorted(new, key=_popularity, reverse=True):
         each, kind = found
         by_model.setdefault(((each.base or each.repo).lower(), kind), found)

@@ -8,11 +8,11 @@ packager's repository counts only if its model is by a maker of this list.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
-ModelFormat = Literal["gguf", "mlx"]
+from localai.formats import FileFormat
 
-PACKAGERS: Final[Mapping[ModelFormat, tuple[str, ...]]] = {
+PACKAGERS: Final[Mapping[FileFormat, tuple[str, ...]]] = {
     "gguf": ("unsloth", "bartowski", "lmstudio-community", "ggml-org"),
     "mlx": ("mlx-community", "lmstudio-community"),
 }
@@ -63,7 +63,7 @@ MAKERS: Final = frozenset(
 """Accounts whose models are taken up, in lower case."""
 
 
-def asked_publishers() -> tuple[tuple[str, ModelFormat], ...]:
+def asked_publishers() -> tuple[tuple[str, FileFormat], ...]:
     """Whom the hub is asked about, each with the format to look for."""
     packaged = [(name, kind) for kind, names in PACKAGERS.items() for name in names]
     return (*((name, "gguf") for name in GGUF_MAKERS), *packaged)

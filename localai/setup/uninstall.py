@@ -41,6 +41,7 @@ DATA: Final = (
 )
 """What localai makes in its folder of data, as patterns."""
 CACHE: Final = (
+    "bench",
     "bandwidth.json",
     "binaries.json",
     "chat-templates.json",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from localai.dataclass import dataclass
+from localai.formats import FileFormat
 from localai.hardware.facts import Confidence, Gpu, Machine, disturbance
 from localai.units import bandwidth_text, whole_number
 
@@ -18,8 +19,6 @@ _MARGIN_BYTES: Final = 1 << 30
 _UNKNOWN_ROOM: Final = 1 << 60
 
 DeviceKind = Literal["cpu", "nvidia", "apple", "amd"]
-# What a model's weights are stored for: llama.cpp, or MLX.
-Format = Literal["gguf", "mlx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class DecodeDevice:
 
 
 def decode_devices(
-    machine: Machine, *, use_gpu: bool, stored: Format = "gguf"
+    machine: Machine, *, use_gpu: bool, stored: FileFormat = "gguf"
 ) -> list[DecodeDevice] | str:
     """The devices that can hold a model that is `stored` in that format, the fastest first and the
     CPU last; or why they are unknown."""

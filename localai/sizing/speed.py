@@ -26,9 +26,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
+from localai.formats import FileFormat
 from localai.formats.mlx_weights import LAYER_NAMES, positive_integer
 from localai.hardware.facts import Confidence, Machine
-from localai.sizing.devices import KINDS, DecodeDevice, Format, decode_devices
+from localai.sizing.devices import KINDS, DecodeDevice, decode_devices
 
 if TYPE_CHECKING:
     from localai.formats.gguf import GgufHeader
@@ -65,7 +66,7 @@ class DecodeWork:
     compute_bytes: int = 0
     layers: int | None = None
     vocabulary: int | None = None
-    stored: Format = "gguf"
+    stored: FileFormat = "gguf"
 
     @property
     def reads_little(self) -> bool:

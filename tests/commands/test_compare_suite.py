@@ -341,7 +341,7 @@ def test_a_thousand_cases_are_reported_in_two_seconds(suites: Suites) -> None:
     with within(2 + 1):  # the start of the interpreter is in it
         result = suites.compare("report", "run.jsonl", "--html", "r.html", "--junit", "r.xml")
     assert result.returncode == 8
-    assert b"1000 to 0 of 1000 cases" in result.stdout
+    assert b"1,000 to 0 of 1,000 cases" in result.stdout
     assert (suites.folder / "r.html").stat().st_size < 5e6
 
 

@@ -76,11 +76,11 @@ def test_who_names_the_model_is_told(own_model: Path, run_localai: RunLocalai) -
     assert "kind" not in said and "other" not in said
 
     document = removed(run_localai, "small")
-    assert (document["presets"], document["is_default"]) == (["critic"], True)
+    assert (document["dependent_presets"], document["is_default"]) == (["critic"], True)
     of_preset = run_localai("rm", "critic", env=STOPPED).stderr.decode()
     assert "the preset kind is made of critic: localai preset edit kind" in of_preset
     assert "default model" not in of_preset
-    assert removed(run_localai, "kind")["presets"] == []
+    assert removed(run_localai, "kind")["dependent_presets"] == []
 
 
 def test_dry_run_removes_nothing(own_model: Path, run_localai: RunLocalai) -> None:

@@ -22,8 +22,6 @@ from tests.hardware.captures import text
         ("Tesla T4", 320),
         ("NVIDIA RTX A6000", 768),
         ("AMD Radeon RX 7900 XTX", 960),
-        ("NVIDIA H100 80GB HBM3", 3350),
-        ("NVIDIA H200", 4800),
         # Half of the desktop card's, by a name that begins like it.
         ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
         # Sold with 8 and with 12 GB, on buses of two widths.
@@ -37,6 +35,15 @@ def test_a_name_means_one_card_or_nothing(name: str, gigabytes_per_s: int | None
     fact = bandwidth_of_card(name, "nobody says")
     assert fact.value == (None if gigabytes_per_s is None else gigabytes_per_s * 1e9)
     assert fact.source == "nobody says" if gigabytes_per_s is None else "llmfit" in fact.source
+
+
+@pytest.mark.parametrize(
+    ("name", "gigabytes_per_s"),
+    [("NVIDIA H100 80GB HBM3", 3350), ("NVIDIA H200", 4800)],
+)
+def test_a_card_of_data_centres_has_its_maker_s_figure(name: str, gigabytes_per_s: int) -> None:
+    fact = bandwidth_of_card(name, "nobody says")
+    assert (fact.value, fact.source) == (gigabytes_per_s * 1e9, "by its name, NVIDIA's data sheet")
 
 
 @pytest.mark.parametrize(

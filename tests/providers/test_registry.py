@@ -13,8 +13,8 @@ import pytest
 from localai.chat.select import parse_ref
 from localai.config import load
 from localai.errors import InvalidInput
+from localai.formats import FileFormat
 from localai.paths import locate
-from localai.providers.facts import FileFormat
 from localai.providers.registry import (
     check_provider_names,
     declared_facts,

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
+from localai.formats import FileFormat
 from localai.hardware.facts import Fact, Machine
 from localai.hardware.profiles import load_profile
 from localai.hardware.specified_bandwidth import bandwidth_of_apple_chip
 from localai.recommend.catalogue import catalogue
-from localai.sizing.devices import Format
 from localai.sizing.speed import DecodeWork, predict_speed
 
 # Bits per weight of a 4-bit build with a scale and a bias for each 64 weights.
@@ -34,7 +34,7 @@ def mac(chip: str, cores: int | None) -> Machine:
     return replace(found, gpus=(gpu,))
 
 
-def work_of(name: str, stored: Format) -> DecodeWork:
+def work_of(name: str, stored: FileFormat) -> DecodeWork:
     entry = next(each for each in catalogue().entries if each.name == name)
     work = entry.work(entry.files[0], 2048)
     assert work is not None
@@ -83,7 +83,7 @@ def work_of(name: str, stored: Format) -> DecodeWork:
     ],
 )
 def test_what_people_measured_lies_in_the_predicted_range(
-    chip: str, cores: int, name: str, stored: Format, really: float
+    chip: str, cores: int, name: str, stored: FileFormat, really: float
 ) -> None:
     speed = predict_speed(mac(chip, cores), work_of(name, stored), depth_tokens=150)
     assert speed.low is not None and speed.high is not None

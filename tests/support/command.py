@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -121,10 +122,12 @@ def stop_processes_of(home: Path) -> None:
     """
     found = [process for process in psutil.process_iter() if _belongs_to(process, home)]
     for process in found:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
     _, alive = psutil.wait_procs(found, timeout=5)
     for process in alive:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _belongs_to(process: psutil.Process, home: Path) -> bool:

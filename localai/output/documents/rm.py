@@ -21,7 +21,9 @@ class RemovalDocument(TypedDict):
     in_memory: Annotated[bool, "whether the model was in memory and had to be unloaded first"]
     freed_bytes: Annotated[int, "the bytes of the disk that are freed; other links' bytes are not"]
     kept_path: Annotated[str | None, "the user's own file behind an adopted model; it stays"]
-    presets: Annotated[list[str], "the presets that are made of the model and need another"]
+    dependent_presets: Annotated[
+        list[str], "the presets that are made of the model and need another"
+    ]
     is_default: Annotated[bool, "whether the configuration names it as the default model"]
 
 
@@ -52,6 +54,6 @@ def _removal(removal: Removal, dependents: Dependents) -> RemovalDocument:
         "in_memory": removal.in_memory,
         "freed_bytes": removal.freed_bytes,
         "kept_path": None if removal.kept is None else str(removal.kept),
-        "presets": list(dependents.presets),
+        "dependent_presets": list(dependents.presets),
         "is_default": dependents.is_default,
     }
