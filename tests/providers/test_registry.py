@@ -54,7 +54,6 @@ ALLOWED = {
     "recommend/": "a file format; a publisher on the hub",
     "setup/engines.py": "set-up decides between these three: what each needs is its subject",
     "setup/plan.py": "a file format",
-    "sizing/devices.py": "a file format",
     "sizing/speed.py": "a file format",
     "stores/": "stores; the engine that opens a file, by its format",
     "wires/": "wires",
