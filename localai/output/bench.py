@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.output.bench_figures import (
+    bounds_text,
     energy_remarks,
     first_text,
     number_text,
@@ -82,7 +83,7 @@ def _beside(cells: Sequence[Cell]) -> Iterator[str]:
             continue
         yield (
             f"{name} beside {_distinct(first, other)}: {what} {percent_text(change.value)}"
-            f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
+            f"{bounds_text(change)}"
         )
 
 

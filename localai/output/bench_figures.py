@@ -41,6 +41,13 @@ def percent_text(fraction: float) -> str:
     return f"{fraction:+.0%}" if abs(fraction) >= 0.1 else f"{fraction:+.1%}"
 
 
+def bounds_text(change: Interval) -> str:
+    """` (+1.0% to +5.2%)` with a space before it; nothing where too few samples tell no bounds."""
+    if change.low is None or change.high is None:
+        return ""
+    return f" ({percent_text(change.low)} to {percent_text(change.high)})"
+
+
 def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:
     """What the joules are those of, if there are any."""
     metered = next((cell for cell in cells if cell.energy_from and cell.idle_w is not None), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from localai.output.bench_figures import percent_text
+from localai.output.bench_figures import bounds_text, percent_text
 
 if TYPE_CHECKING:
     from localai.bench.tuning import Advice, Changes, Manner, Suggestion
@@ -53,7 +53,7 @@ def changes_text(changes: Changes) -> str:
     """`prefill +6.0% (+5.1% to +7.2%), decode -0.3% (-1.0% to +0.6%)`."""
     return ", ".join(
         f"{'prefill' if metric.startswith('prefill') else 'decode'} {percent_text(change.value)}"
-        f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
+        f"{bounds_text(change)}"
         for metric, change in changes.items()
     )
 

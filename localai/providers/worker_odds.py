@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from localai.net.framing import ServerRefused
 from localai.net.http import call
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from localai.types import ChatRequest
 
 _WHO = "the embedded engine"
+_CERTAIN: Final = 1000.0
 
 
 class WorkerOdds:
@@ -23,6 +24,8 @@ class WorkerOdds:
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
+        # llama.cpp tells no odds where the token that it draws is half a character.
+        self._drawn = self.tokens("a")[0]
 
     def prompt(self, request: ChatRequest) -> list[int]:
         """The tokens of the prompt, by the model's own template."""
@@ -37,13 +40,14 @@ class WorkerOdds:
         """The odds of the `count` likeliest tokens after `tokens`.
 
         llama.cpp's `echo` would score a whole text at once, but it is silently ignored. So this
-        asks for one token at a time, after a prefix that stays in the cache.
+        asks for one token at a time, after a prefix that stays in the cache. Which token is drawn
+        is of no use, and `logit_bias` changes none of the odds, which are the model's own.
         """
         body = {
             "prompt": list(tokens),
             "n_predict": 1,
             "n_probs": count,
-            "temperature": 0,
+            "logit_bias": [[self._drawn, _CERTAIN]],
             "cache_prompt": True,
             "samplers": [],
         }
