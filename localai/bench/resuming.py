@@ -26,8 +26,13 @@ def broken_off(database: Database, plan: Plan) -> KeptRun:
     Raises NotFound where nothing was broken off, InvalidInput where something else is asked for.
     """
     run = next(iter(read_runs(database, 1)), None)
-    if run is None or run.ended_at is not None or run.plan is None:
+    if run is None or run.plan is None:
         raise NotFound("no benchmark was broken off", command="localai bench")
+    if run.ended_at is not None:
+        raise NotFound(
+            f"the last benchmark, {run.id}, came to its end: only the last one is continued",
+            command="localai bench",
+        )
     if run.plan.trials:
         command = "localai bench tune --resume"
         raise InvalidInput("what was broken off is a search for settings", command=command)
