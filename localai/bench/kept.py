@@ -155,6 +155,11 @@ class Keeper:
         """Keep the state of the row `number`."""
         self._database.put_bench_cell(self.run_id, number, cell.as_json(), _rate(cell))
 
+    def forget_if_empty(self) -> None:
+        """Remove the run if nothing of it was measured: it is nothing to go on with."""
+        if not any(cell.samples for cell in read_run(self._database, self.run_id).cells):
+            self._database.delete_bench_run(self.run_id)
+
     def save_as(self, name: str) -> None:
         """Make the run the baseline `name`."""
         self._database.save_bench_run(self.run_id, name)

@@ -94,6 +94,16 @@ def test_a_model_without_such_layers_is_refused_before_it_is_loaded(
     assert list(locate().logs_dir.glob("*.log")) == [], "no worker was begun"
 
 
+def test_a_benchmark_that_is_refused_is_no_run_to_go_on_with(
+    run_localai: RunLocalai, smollm2_path: Path
+) -> None:
+    refused = run_localai("bench", smollm2_path, "--quick", env=MTP)
+    assert refused.returncode == 2
+    assert b"has no layers that predict several tokens" in refused.stderr
+    listed = run_localai("bench", "list", "--json")
+    assert json.loads(listed.stdout)["runs"] == []
+
+
 def test_a_llama_server_that_cannot_is_refused(
     localai_home: Path, run_localai: RunLocalai, tmp_path: Path, with_head: Path
 ) -> None:

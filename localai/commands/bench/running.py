@@ -224,7 +224,11 @@ def run(
         )
         for line in started.announcements:
             output.announce(line)
-        interrupted = follow(started, output)
+        try:
+            interrupted = follow(started, output)
+        except InvalidInput:
+            started.keeper.forget_if_empty()
+            raise
         if not interrupted:
             started.keeper.end(started.bench.anchor)
         measured = read_run(database, started.keeper.run_id)
