@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from localai.config import SETTINGS, Config, load, model_key
 from localai.config.endpoints import endpoint_values
-from localai.config.models import model_fields, model_values
+from localai.config.models import FILE_FIELDS, model_fields, model_values
 from localai.config.settings import KV_TYPES
 from localai.options import SAMPLING_OPTIONS
 from localai.paths import Paths, locate
@@ -102,8 +102,7 @@ def _keys_in_file(config: Config) -> Iterator[Value]:
 
 def _values_of_model(field: str | None, context: Any) -> Iterable[Value] | None:
     known = {"kv": _choices(*KV_TYPES), "think": _choices(*get_args(Think))}
-    files = ("adapter", "chat_template")
-    return None if field in files else known.get(field or "", _choices())(context)
+    return None if field in FILE_FIELDS else known.get(field or "", _choices())(context)
 
 
 def _values(context: Any) -> Iterable[Value] | None:

@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from localai.config.models import TABLE, model_key, parse_field
+from localai.config.models import FILE_FIELDS, TABLE, model_key, parse_field
 from localai.config.reading import Endpoint, load, parse_toml, read_file
 from localai.config.settings import endpoint_key, parse_value, setting
 from localai.errors import InvalidInput
 from localai.files import user_path, write_atomically
 from localai.locks import lock_descriptor
 from localai.paths import Paths, private_dir
-
-_FILES = ("adapter", "chat_template")
 
 
 def set_value(paths: Paths, key: str, raw: str) -> None:
@@ -132,7 +130,7 @@ def _value_of_model(model: tuple[str, str | None], raw: str) -> Any:
     """What stands in the file for a setting of a model's; a file has its whole path there. Raises
     InvalidInput."""
     name, field = model
-    if field in _FILES:
+    if field in FILE_FIELDS:
         raw = str(user_path(raw).absolute())
     parsed = parse_field(name, field, raw, None)
     if isinstance(parsed, tuple):

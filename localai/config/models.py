@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from localai.config.settings import KV_TYPES
 from localai.config.values import Invalid, integer, one_of, tokens
@@ -23,7 +23,8 @@ ModelSettings = Mapping[str, Any]
 """What is set for one model, by the names of the fields; what is not set is its maker's."""
 
 TABLE: Final = "models"
-_THINK: Final = ("off", "on", "low", "medium", "high")
+FILE_FIELDS: Final = ("adapter", "chat_template")
+"""The fields that are files."""
 
 
 def model_key(key: str) -> tuple[str, str | None] | None:
@@ -39,15 +40,15 @@ def model_key(key: str) -> tuple[str, str | None] | None:
 def model_fields() -> dict[str, Callable[[Any], Any]]:
     """What may be set for a model, and how each value is read; it raises Invalid."""
     from localai.options import SAMPLING_OPTIONS
+    from localai.types import Think
 
     own: dict[str, Callable[[Any], Any]] = {
         "system": _system,
         "context": tokens(64, 16_777_216),
         "kv": one_of(*KV_TYPES),
         "gpu_layers": integer(0, 10_000),
-        "think": one_of(*_THINK),
-        "adapter": parse_file,
-        "chat_template": parse_file,
+        "think": one_of(*get_args(Think)),
+        **dict.fromkeys(FILE_FIELDS, parse_file),
     }
     return own | {option.name: _sampling(option) for option in SAMPLING_OPTIONS}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localai.errors import InvalidInput
 from localai.output.output import Output
 
 if TYPE_CHECKING:
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def follow(started: Started, output: Output) -> bool:
-    """Run the benchmark and show its progress. Return whether Ctrl-C ended it."""
+    """Run the benchmark and show its progress. Return whether Ctrl-C ended it.
+
+    A run that is refused before anything was measured is not kept. Raises what measuring raises.
+    """
     from contextlib import closing
 
     from localai.output.bench import progress_text
@@ -22,6 +26,9 @@ def follow(started: Started, output: Output) -> bool:
                 output.progress(progress_text(progress))
     except KeyboardInterrupt:
         return True
+    except InvalidInput:
+        started.keeper.forget_if_empty()
+        raise
     finally:
         output.end_progress()
     return False

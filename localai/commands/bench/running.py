@@ -224,11 +224,7 @@ def run(
         )
         for line in started.announcements:
             output.announce(line)
-        try:
-            interrupted = follow(started, output)
-        except InvalidInput:
-            started.keeper.forget_if_empty()
-            raise
+        interrupted = follow(started, output)
         if not interrupted:
             started.keeper.end(started.bench.anchor)
         measured = read_run(database, started.keeper.run_id)

@@ -176,10 +176,10 @@ def prompt_cache_mib(spec: WorkerSpec, devices: Iterable[str]) -> int:
     """The limit of llama.cpp's host prompt cache (8 GiB by default: our KV states are on disk),
     for an engine that computes on `devices`.
 
-    None for a model that is wholly on a card: before each prompt that begins otherwise, what a slot
-    holds is copied into main memory, and that takes as long as computing it again. An 8B model on
-    an H100 had its first token of a prompt of 420 tokens after 108 ms with the cache, and after
-    56 ms without it.
+    0, which is no cache, for a model that is wholly on a card: before each prompt that begins
+    otherwise, what a slot holds is copied into main memory, and that takes as long as computing it
+    again. An 8B model on an H100 had its first token of a prompt of 420 tokens after 108 ms with
+    the cache, and after 56 ms without it.
     """
     on_card = spec.gpu_layers is None and any(name.startswith(_CARDS) for name in devices)
     return 0 if on_card else _PROMPT_CACHE_MIB
