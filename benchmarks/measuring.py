@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,7 +119,9 @@ _PACKAGES = {
 @contextmanager
 def needing(*programs: str) -> Iterator[None]:
     """Within the block, end in words: where one of `programs` is not here, where something cannot
-    be fetched or built, or where a command that is measured fails."""
+    be fetched or built, or where a command that is measured fails. SIGTERM ends it as Ctrl-C
+    does: the servers that it started are stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for program in programs:
         if shutil.which(program) is None:
             sys.exit(f"{program} is not here, and this needs it: install {_PACKAGES[program]}")
