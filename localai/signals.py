@@ -49,6 +49,24 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
+def ctrl_c_left_to_child() -> Iterator[None]:
+    """Leave Ctrl-C to the program that has the terminal meanwhile, an editor or a pager.
+
+    As git does: a terminal sends it to both; vim leaves a mode by it, and less stops searching.
+    Taken here, it would kill that program: the text would be lost, and the terminal left without an
+    echo. The program itself starts with the signal as usual.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def limited(processor_s: float) -> Iterator[None]:
     """Raise TimeoutError in the block once this process has computed for so long.
 

@@ -13,6 +13,7 @@ def show_in_pager(text: str) -> bool:
 
     from localai.privacy.environment import child_environment
     from localai.privacy.guard import child
+    from localai.signals import ctrl_c_left_to_child
 
     try:
         command = shlex.split(os.environ.get("PAGER", "less"))
@@ -23,7 +24,7 @@ def show_in_pager(text: str) -> bool:
     # As git does: leave at once if everything fits, keep colours, and leave it on the screen.
     environment = {"LESS": "FRX", **child_environment("editor")}
     try:
-        with child("the user's own pager"):
+        with child("the user's own pager"), ctrl_c_left_to_child():
             subprocess.run(
                 command, input=text.encode("utf-8", "replace"), env=environment, check=False
             )

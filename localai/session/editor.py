@@ -11,6 +11,7 @@ from pathlib import Path
 from localai.errors import InvalidInput
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
+from localai.signals import ctrl_c_left_to_child
 
 _OTHERWISE = "vi"
 
@@ -36,7 +37,7 @@ def edit_text(text: str) -> str:
 def _run(command: str, file: Path) -> None:
     try:
         words = shlex.split(command)
-        with child("the user's own editor"):
+        with child("the user's own editor"), ctrl_c_left_to_child():
             code = subprocess.call([*words, str(file)], env=child_environment("editor"))
     except (OSError, ValueError) as error:
         raise InvalidInput(
