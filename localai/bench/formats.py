@@ -25,6 +25,7 @@ from localai.bench.remarks import differing_settings, remarks, settings_apart
 from localai.bench.verdict import notes, verdict
 from localai.errors import InvalidInput
 from localai.units import counted
+from localai.untrusted import markdown_words
 
 _COLUMNS: Final = (
     "model",
@@ -77,13 +78,13 @@ def _markdown(run: KeptRun) -> str:
             _plus_minus(cell, decode),
             verdict(cell),
         )
-        lines.append(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |")
+        lines.append(f"| {' | '.join(map(markdown_words, texts))} |")
     machine = run.machine
     cores = "" if machine.cores is None else f", {_cores_text(machine.cores)}"
     day = time.strftime("%Y-%m-%d", time.localtime(run.created_at))
     about = f"{machine.cpu or 'an unknown processor'}{cores}, {machine.system}, {day}"
-    notes = [f"- {text}" for text in remarks(run.cells)]
-    return "\n".join([*lines, "", about, *(["", *notes] if notes else [])]) + "\n"
+    notes = [f"- {markdown_words(text)}" for text in remarks(run.cells)]
+    return "\n".join([*lines, "", markdown_words(about), *(["", *notes] if notes else [])]) + "\n"
 
 
 def _cores_text(cores: float) -> str:

@@ -19,6 +19,7 @@ from localai.doctor.redaction import Private, private_names, redact
 from localai.doctor.states import state_of
 from localai.errors import InvalidInput
 from localai.files import missing_file, write_atomically
+from localai.untrusted import escaped, markdown_words, sanitize_line
 
 _LARGEST_FACTS_BYTES: Final = 32 << 20
 
@@ -46,9 +47,9 @@ def write_report(folder: Path, snapshot: Snapshot, *, hide_models: bool = False)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(
             report.facts,
-            json.dumps(document, indent=1, ensure_ascii=False).encode(errors="backslashreplace"),
+            escaped(json.dumps(document, indent=1, ensure_ascii=False)).encode(),
         )
-        write_atomically(report.text, text.encode(errors="backslashreplace"))
+        write_atomically(report.text, text.encode())
     except OSError as error:
         raise InvalidInput(
             f"cannot write a report into {folder}: {error.strerror or error}",
@@ -107,9 +108,10 @@ def _lines(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
             ("virtual machine", host.virtual_machine),
             ("processor", machine.cpu.model),
         ):
-            yield f"- {name}: {fact.value if fact.value not in (None, '') else 'none'}"
+            known = str(fact.value) if fact.value not in (None, "") else "none"
+            yield f"- {name}: {markdown_words(known)}"
     for group in GROUPS:
-        yield f"- {group}: {state_of(group, snapshot)}"
+        yield f"- {group}: {markdown_words(state_of(group, snapshot))}"
     for finding in found.findings:
         yield from _finding(finding, found)
     unseen = [each for each in found.unknown if not each.option]
@@ -117,18 +119,19 @@ def _lines(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
         yield ""
         yield "## Not looked at"
         yield ""
-        yield from (f"- `{each.code}`: {each.reason}" for each in unseen)
+        yield from (f"- `{each.code}`: {markdown_words(each.reason)}" for each in unseen)
     yield ""
     yield f"{found.checks_run} checks. The facts are in facts.json: `localai doctor --facts FILE`."
 
 
 def _finding(finding: Finding, found: Diagnosis) -> Iterator[str]:
     yield ""
-    yield f"## {sentence(finding.title)} (`{finding.code}`, {finding.severity})"
+    title = markdown_words(sentence(finding.title))
+    yield f"## {title} (`{finding.code}`, {finding.severity})"
     yield ""
     for each in finding.evidence:
-        yield f"- {each.what}: {each.value} ({each.source})"
-    yield f"- because: {finding.cause}"
+        yield "- " + markdown_words(f"{each.what}: {each.value} ({each.source})")
+    yield f"- because: {markdown_words(finding.cause)}"
     explained = [each.code for each in found.explained if each.explained_by == finding.code]
     if explained:
         yield f"- explains: {', '.join(f'`{code}`' for code in explained)}"
@@ -139,7 +142,7 @@ def _fix(fix: Fix) -> Iterator[str]:
     if fix.lines:
         yield ""
         yield "```sh"
-        yield from fix.lines
+        yield from map(sanitize_line, fix.lines)
         yield "```"
     elif fix.advice:
-        yield f"- fix: {fix.advice}"
+        yield f"- fix: {markdown_words(fix.advice)}"

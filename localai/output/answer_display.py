@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from localai.answers import name_in_a_line
 from localai.dataclass import dataclass
-from localai.output.untrusted import sanitize
 from localai.units import counted, money_text
+from localai.untrusted import sanitize
 
 if TYPE_CHECKING:
     from localai.answers import Answer

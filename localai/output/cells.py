@@ -5,8 +5,8 @@ Pure. Rich knows the wide characters; it is imported only if a text may have som
 
 from __future__ import annotations
 
-from localai.output.untrusted import sanitize_line
 from localai.patterns import lazy_pattern
+from localai.untrusted import sanitize_line
 
 _NARROW = lazy_pattern("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2500-\u25fc✓]*")
 """One cell a character: Latin, Greek, Cyrillic, dashes, boxes and blocks."""

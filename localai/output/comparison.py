@@ -14,8 +14,8 @@ from localai.compare.names import short_names
 from localai.compare.texts import same_beginning, similarity, word_changes
 from localai.output.output import Output
 from localai.output.table import Column, Row
-from localai.output.untrusted import sanitize
 from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text
+from localai.untrusted import sanitize
 
 if TYPE_CHECKING:
     from localai.compare.votes import Tally

@@ -3,16 +3,14 @@ are left out."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from localai.compare.results import Results
 from localai.compare.verdicts import GateResult
 from localai.output.suite_results import columns_of_models, model_cells, remarks
-from localai.output.untrusted import sanitize_line
 from localai.units import counted
+from localai.untrusted import markdown_words
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 _MOST_CASES = 50
 
 
@@ -23,10 +21,13 @@ def markdown_report(
     run."""
     short = results.short_names
     rows = [model_cells(each, short[each.model]) for each in results.models]
-    lines = [f"## {_plain(name)}", "", *_table(columns_of_models(), rows)]
+    lines = [f"## {markdown_words(name)}", "", *_table(columns_of_models(), rows)]
     if gate is not None:
-        lines += ["", f"**{'Passed' if gate.passed else 'Not passed'}:** {_plain(gate.reason)}"]
-    lines += ["", *[f"- {_plain(line)}" for line in (*remarks(results), *notes)]]
+        lines += [
+            "",
+            f"**{'Passed' if gate.passed else 'Not passed'}:** {markdown_words(gate.reason)}",
+        ]
+    lines += ["", *[f"- {markdown_words(line)}" for line in (*remarks(results), *notes)]]
     differing = _differing(results)
     if differing:
         shown = differing[:_MOST_CASES]
@@ -59,9 +60,4 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_plain, cells)) + " |"
-
-
-def _plain(text: str) -> str:
-    """`text` on one line, escaped so that Markdown shows it as it is and GitHub mentions nobody."""
-    return _SPECIAL.sub(r"\\\1", sanitize_line(text)).replace("@", "@\u200b")
+    return "| " + " | ".join(map(markdown_words, cells)) + " |"

@@ -13,9 +13,9 @@ from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
 from localai.output.cells import one_line, wrap
 from localai.output.output import Output, Piece
-from localai.output.untrusted import sanitize
 from localai.types import Image
 from localai.units import UNKNOWN, bytes_text, counted, day_and_minute
+from localai.untrusted import sanitize
 from localai.wires.parts import data_url
 
 _INDENT = 12

@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from typing import Final
 
-from localai.output.untrusted import sanitize, sanitize_line
+from localai.untrusted import sanitize, sanitize_line
 
 
 class Markup(str):

@@ -10,7 +10,7 @@ import re
 from xml.etree import ElementTree
 
 from localai.compare.results import Judged, Results
-from localai.output.untrusted import sanitize
+from localai.untrusted import sanitize
 
 # XML 1.0 cannot express these, not even escaped, and ElementTree writes them as they are.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -46,8 +46,8 @@ from localai.output.live_line import LiveLine, hide_live_lines
 from localai.output.pager import show_in_pager
 from localai.output.table import Column, Row, drawn, tabbed
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
-from localai.output.untrusted import escaped, sanitize, sanitize_line
 from localai.redaction import redacted
+from localai.untrusted import escaped, sanitize, sanitize_line
 
 if TYPE_CHECKING:
     from localai.output.documents import Document

@@ -20,9 +20,9 @@ from localai.output.cells import cells, cut, pad, wrap
 from localai.output.live_region import LiveRegion, Row
 from localai.output.output import Output
 from localai.output.terminal import echo_off, terminal_size
-from localai.output.untrusted import Sanitizer, sanitize
 from localai.types import Event, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.units import counted
+from localai.untrusted import Sanitizer, sanitize
 
 TICK_S = 0.1
 """How often a pane is drawn at most: more would take time from the models themselves."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, TextIO
 
 from localai.output.live_line import LiveLine, Status
 from localai.output.terminal import color_wanted
-from localai.output.untrusted import Sanitizer
+from localai.untrusted import Sanitizer
 
 
 def print_answer_text(text: str, *, raw: bool) -> None:

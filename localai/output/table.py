@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from localai.dataclass import dataclass
 from localai.output.cells import cells, pad, wrap
-from localai.output.untrusted import sanitize_line
+from localai.untrusted import sanitize_line
 
 _GAP = "  "
 _INDENT = "    "

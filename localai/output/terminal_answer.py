@@ -15,7 +15,7 @@ from localai.output.live_line import LiveLine, Status
 from localai.output.markdown.stream import MarkdownStream, render_markdown
 from localai.output.plain_answer import PlainReasoning
 from localai.output.terminal import echo_off, is_terminal, terminal_size
-from localai.output.untrusted import Sanitizer
+from localai.untrusted import Sanitizer
 
 _REFRESH_S = 0.05
 

@@ -18,11 +18,11 @@ from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown, picture_lines
 from localai.output.terminal import is_dumb
-from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.sizing.context import ANSWER_TOKENS
 from localai.types import Events
 from localai.units import counted, day_and_minute, whole_number
+from localai.untrusted import sanitize
 
 if TYPE_CHECKING:
     from localai.chat.resume import StoredConversation

@@ -16,11 +16,11 @@ from localai.errors import InvalidInput
 from localai.library.available import is_named, models_by_provider
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.output.cells import one_line
-from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
 from localai.types import Options, ResolvedModel, Think
 from localai.units import bytes_text, counted, parse_count, whole_number
+from localai.untrusted import sanitize
 
 DEFAULT = "default"
 KINDS_OF_SHOW = ("messages", "thinking")

@@ -18,11 +18,11 @@ from localai.chat.templates import Template, find_template, list_templates
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.terminal import is_terminal
-from localai.output.untrusted import sanitize
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.session.state import Session
 from localai.units import bytes_text, counted, whole_number
+from localai.untrusted import sanitize
 
 _PARAMETER: Final = re.compile(r"""(?P<name>\w+)=(?P<value>"[^"]*"|'[^']*'|\S*)\s*""")
 

@@ -31,8 +31,8 @@ from localai.output.bench_report import report
 from localai.output.comparison_html import html_report
 from localai.output.junit import junit_document
 from localai.output.markdown.stream import render_markdown
-from localai.output.untrusted import sanitize, sanitize_line
 from localai.paths import locate
+from localai.untrusted import sanitize, sanitize_line
 from tests.campaigns.inert import inert
 from tests.campaigns.parser import Parser, file_of
 
@@ -229,7 +229,7 @@ PARSERS = (
         weight=1,
     ),
     Parser("text", (b"\xef\xbb\xbfabc", "äöü".encode("utf-16")), lambda c, at: decode(c, "it")),
-    Parser("PDF", (_pdf(),), lambda c, at: read_text_file(str(file_of("a.pdf", c, at)))),
+    Parser("PDF", (_pdf(),), lambda c, at: read_text_file(str(file_of("a.pdf", c, at))), weight=6),
     Parser(
         "terminal",
         (

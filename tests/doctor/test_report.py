@@ -153,6 +153,26 @@ def test_a_maintainer_replays_a_report(run_localai: RunLocalai, tmp_path: Path) 
     assert [each["code"] for each in found] == ["ollama-not-running"]
 
 
+def test_a_hostile_name_is_shown_as_it_is_and_does_nothing(
+    tmp_path: Path, run_localai: RunLocalai, localai_home: Path
+) -> None:
+    """A report is read on terminals and on pages that render Markdown."""
+    name = "a\x1b[2J\x9b1m\u202e\n# b ![x](http:..192.0.2.1) <img src=x> @you `c`.gguf"
+    folder = localai_home / "data" / "models"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(b"GGUF\3\0\0\0 and not a model")
+    done = run_localai("doctor", "models", "--report", tmp_path / "report")
+    assert done.returncode == 8, done.stderr
+    text = (tmp_path / "report" / "report.md").read_text()
+    facts = (tmp_path / "report" / "facts.json").read_text()
+    for written in (text, facts):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", written)
+    assert json.dumps(name)[1:-1] in json.dumps(json.loads(facts)["models"])
+    assert "\\!\\[x\\]\\(http:..192.0.2.1\\)" in text
+    prose = re.sub(r"(?ms)^```sh\n.*?^```$", "", text)
+    assert not re.search(r"(?m)^# b|(?<!\\)<img|@you", prose)
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": "localai.doctor/1"}', '{"schema":'])
 def test_what_is_no_report_is_refused(
     content: str, run_localai: RunLocalai, tmp_path: Path

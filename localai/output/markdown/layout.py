@@ -18,7 +18,7 @@ from localai.output.markdown.blocks import Code, Heading, Leaf, Paragraph, Rule,
 from localai.output.markdown.code_colors import color_lines
 from localai.output.markdown.table import table_lines
 from localai.output.markdown.wrapping import wrap
-from localai.output.untrusted import sanitize
+from localai.untrusted import sanitize
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

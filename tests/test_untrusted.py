@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from localai.output.untrusted import MAX_CONTROL_STRING, Sanitizer, sanitize
+from localai.untrusted import MAX_CONTROL_STRING, Sanitizer, sanitize
 
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"

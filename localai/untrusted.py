@@ -122,12 +122,19 @@ def _replacement(match: re.Match[str]) -> str:
     return ""
 
 
+_SPECIAL = lazy_pattern(r"([\\`*_{}\[\]<>()#+!|~])")
 _BREAKS = lazy_pattern("[\t\n\u2028\u2029]+")
 
 
 def sanitize_line(text: str) -> str:
     """`text` without escapes, on one line: newlines and tabs become spaces."""
     return _BREAKS.sub(" ", sanitize(text))
+
+
+def markdown_words(text: str) -> str:
+    """`text` on one line, escaped so that Markdown shows it as it is, loads nothing for it, and
+    GitHub mentions nobody."""
+    return _SPECIAL.sub(r"\\\1", sanitize_line(text)).replace("@", "@\u200b")
 
 
 def escaped(document: str) -> str:
