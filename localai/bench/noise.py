@@ -124,7 +124,7 @@ def _difference(before: float | None, after: float | None) -> float | None:
 def _cpu(root: Path) -> tuple[float | None, float | None, float | None]:
     """Busy, whole and stolen seconds of all cores."""
     text = read_text(root / "proc/stat")
-    if text is None:
+    if not text:
         return _cpu_elsewhere()
     ticks = tick_s()
     fields = [int(field) * ticks for field in text.splitlines()[0].split()[1:9]]

@@ -48,7 +48,7 @@ def _snapshots(repository: Path, revision: str) -> list[Path]:
         return found
     try:
         commit = (repository / "refs" / revision).read_text().strip()
-    except OSError:
+    except (OSError, ValueError):
         commit = revision
     return [folder for folder in found if folder.name == commit]
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from localai.hardware.facts import Cpu, Fact, Gpu
 from localai.hardware.specified_bandwidth import bandwidth_of_apple_chip
+from localai.units import whole_number
 
 SYSCTL: Final = (
     "/usr/sbin/sysctl",
@@ -137,8 +138,7 @@ def _gpu(row: Mapping[str, Any], values: Mapping[str, str]) -> Gpu:
         total = metal_working_set(memory, _number(values, "iogpu.wired_limit_mb") or 0)
     elif size := _size_bytes(str(row.get("spdisplays_vram", ""))):
         total = Fact(size, source)
-    text = str(row.get("sppci_cores", ""))
-    cores = int(text) if text.isdecimal() else None
+    cores = whole_number(str(row.get("sppci_cores", "")))
     metal = row.get("spdisplays_mtlgpufamilysupport") or row.get("spdisplays_metal")
     has_metal = is_apple or bool(metal)
     return Gpu(
@@ -164,7 +164,7 @@ def _metal_version(family: str) -> str | None:
 
 
 def _size_bytes(text: str) -> int | None:
-    match = re.fullmatch(r"(\d+) ([MG])B", text.strip())
+    match = re.fullmatch(r"(\d{1,9}) ([MG])B", text.strip())
     return int(match[1]) << (20 if match[2] == "M" else 30) if match else None
 
 
@@ -189,8 +189,7 @@ def _cache_bytes(values: Mapping[str, str]) -> int | None:
 
 
 def _number(values: Mapping[str, str], name: str) -> int | None:
-    text = values.get(name, "")
-    return int(text) if text.isdecimal() else None
+    return whole_number(values.get(name, ""))
 
 
 def _fact(value: Any, otherwise: str = "sysctl does not say") -> Fact[Any]:

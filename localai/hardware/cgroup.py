@@ -12,6 +12,7 @@ from typing import Final
 
 from localai.dataclass import dataclass
 from localai.hardware.readers import read_integer, read_text
+from localai.units import whole_number
 
 # Version 1 writes "no limit" as the largest page-aligned number; no real limit comes near this.
 _NO_LIMIT: Final = 1 << 60
@@ -44,12 +45,13 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
     """How many CPUs the tightest quota allows; None without a quota."""
     quotas: list[float] = []
     for folder in _groups(root, "cpu"):
-        quota, _, period = (read_text(folder / "cpu.max") or "").strip().partition(" ")
-        if not quota:
-            quota = (read_text(folder / "cpu.cfs_quota_us") or "").strip()
-            period = (read_text(folder / "cpu.cfs_period_us") or "").strip()
-        if quota.isdecimal() and period.isdecimal() and int(period):
-            quotas.append(int(quota) / int(period))
+        first, _, second = (read_text(folder / "cpu.max") or "").strip().partition(" ")
+        quota, period = whole_number(first), whole_number(second)
+        if not first:
+            quota = read_integer(folder / "cpu.cfs_quota_us")
+            period = read_integer(folder / "cpu.cfs_period_us")
+        if quota is not None and period:
+            quotas.append(quota / period)
     return min(quotas, default=None)
 
 
@@ -61,8 +63,8 @@ def _inactive_file(folder: Path) -> int:
     """The page cache in bytes that the kernel reclaims before it runs out of memory."""
     for line in (read_text(folder / "memory.stat") or "").splitlines():
         name, _, value = line.partition(" ")
-        if name in ("inactive_file", "total_inactive_file") and value.isdecimal():
-            return int(value)
+        if name in ("inactive_file", "total_inactive_file"):
+            return whole_number(value) or 0
     return 0
 
 

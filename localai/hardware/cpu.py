@@ -14,7 +14,8 @@ from typing import Final
 from localai.hardware.allowed_cores import count_cores
 from localai.hardware.cgroup import cpu_quota
 from localai.hardware.facts import Cpu, Fact
-from localai.hardware.readers import read_text
+from localai.hardware.readers import read_integer, read_text
+from localai.units import whole_number
 
 # The kernel's name of an instruction set and the name that people know, in the order in which they
 # are shown.
@@ -60,6 +61,8 @@ _ARM_PARTS: Final = {
     ("0x51", "0x001"): "Oryon",
     ("0xc0", "0xac3"): "Ampere-1",
 }
+# No machine that runs Linux has nearly so many: NR_CPUS is at most 8,192.
+_MOST_PROCESSORS: Final = 1 << 16
 
 
 def linux_cpu(root: Path = Path("/"), *, live: bool = True) -> Cpu:
@@ -146,11 +149,14 @@ def instruction_sets(cpuinfo: str) -> tuple[str, ...] | None:
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:
-    """The numbers in the kernel's list form: `0-3,8` is 0, 1, 2, 3, 8."""
+    """The numbers in the kernel's list form: `0-3,8` is 0, 1, 2, 3, 8. What is no such list is left
+    out."""
     numbers: list[int] = []
-    for piece in filter(None, text.strip().split(",")):
+    for piece in text.strip().split(","):
         first, _, last = piece.partition("-")
-        numbers.extend(range(int(first), int(last or first) + 1))
+        begin, end = whole_number(first), whole_number(last or first)
+        if begin is not None and end is not None and end < _MOST_PROCESSORS:
+            numbers.extend(range(begin, end + 1))
     return tuple(numbers)
 
 
@@ -159,10 +165,10 @@ def last_level_cache_bytes(root: Path = Path("/")) -> int | None:
     have it."""
     levels: dict[int, dict[str, int]] = {}
     for index in root.glob("sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"):
-        level, size = read_text(index / "level"), read_text(index / "size")
+        level, size = read_integer(index / "level"), read_text(index / "size")
         shared = read_text(index / "shared_cpu_list")
-        if level and size and shared and (match := re.fullmatch(r"(\d+)K", size.strip())):
-            levels.setdefault(int(level), {})[shared.strip()] = int(match[1]) << 10
+        if level and size and shared and (match := re.fullmatch(r"(\d{1,9})K", size.strip())):
+            levels.setdefault(level, {})[shared.strip()] = int(match[1]) << 10
     return sum(levels[max(levels)].values()) if levels else None
 
 
@@ -177,9 +183,9 @@ def _cores_by_kind(root: Path) -> tuple[Fact[int], Fact[int]]:
             Fact(count_cores(root, parse_cpu_list(slow)), source),
         )
     capacities = [
-        int(text)
+        capacity
         for path in sorted(root.glob("sys/devices/system/cpu/cpu[0-9]*/cpu_capacity"))
-        if (text := read_text(path))
+        if (capacity := read_integer(path))
     ]
     if len(set(capacities)) > 1:
         source = "/sys/devices/system/cpu/cpu*/cpu_capacity"

@@ -47,8 +47,8 @@ def drm_gpus(root: Path = Path("/"), *, nvidia_known: bool = False) -> Found:
 
 def pci_name(names: str, vendor: str, device: str) -> str | None:
     """The name of `vendor:device` (four hex digits each) in the text of pci.ids."""
-    section = re.search(rf"^{vendor}  .*\n((?:[\t#].*\n|\n)*)", names, re.M | re.I)
-    match = section and re.search(rf"^\t{device}  (.+)$", section[1], re.M | re.I)
+    section = re.search(rf"^{re.escape(vendor)}  .*\n((?:[\t#].*\n|\n)*)", names, re.M | re.I)
+    match = section and re.search(rf"^\t{re.escape(device)}  (.+)$", section[1], re.M | re.I)
     return match[1] if match else None
 
 

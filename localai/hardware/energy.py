@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from localai.dataclass import dataclass
+from localai.finite import is_finite
 from localai.hardware.readers import read_integer, read_text
 
 Method = Literal["RAPL", "NVML", "nvidia-smi", "battery"]
@@ -262,6 +263,7 @@ def _smi(stop: list[Callable[[], None]]) -> Source | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            errors="replace",
             env=child_environment("system"),
         )
     sums = _Sums("nvidia-smi")
@@ -289,13 +291,15 @@ class _Sums:
         self._lock = threading.Lock()
 
     def follow(self, process: Any) -> None:
-        """Add up what the process prints: `0, 71.20`; `[N/A]` is unknown."""
+        """Add up what the process prints: `0, 71.20`; `[N/A]` and `nan` are unknown."""
         for line in process.stdout:
             index, _, watts = line.partition(",")
             try:
-                self.add(f"GPU {int(index)}", float(watts))
+                device, power = f"GPU {int(index)}", float(watts)
             except ValueError:
                 continue
+            if is_finite(power):
+                self.add(device, power)
 
     def add(self, name: str, watts: float) -> None:
         """A device takes so much just now."""

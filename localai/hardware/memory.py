@@ -8,6 +8,7 @@ from pathlib import Path
 from localai.dataclass import dataclass
 from localai.hardware.cgroup import MemoryLimit, memory_limit
 from localai.hardware.facts import Fact, Memory
+from localai.units import whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ def _working_set_bytes() -> int:
     from localai.hardware.readers import ask_program
 
     values = parse_sysctl(ask_program(*SYSCTL).output)
-    total, limit = values.get("hw.memsize", ""), values.get("iogpu.wired_limit_mb", "")
-    if not total.isdecimal():
+    total = whole_number(values.get("hw.memsize", ""))
+    if total is None:
         return 0
-    known = metal_working_set(int(total), int(limit) if limit.isdecimal() else 0)
-    return known.value or 0
+    limit = whole_number(values.get("iogpu.wired_limit_mb", "")) or 0
+    return metal_working_set(total, limit).value or 0
 
 
 def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:

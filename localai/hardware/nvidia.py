@@ -13,11 +13,14 @@ from localai.dataclass import dataclass
 from localai.hardware.facts import Fact, Gpu
 from localai.hardware.readers import ask_program
 from localai.hardware.specified_bandwidth import bandwidth_of_card
+from localai.units import whole_number
 
 _FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version", "compute_cap")
 _LIMIT_S: Final = 5.0
 # Inside WSL the tool lies here, and is not always on the search path.
 _WSL_TOOL: Final = Path("/usr/lib/wsl/lib/nvidia-smi")
+# csv raises for a field of 131,072 characters.
+_LONGEST_LINE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ def parse_nvidia_smi(
     Memory is in MiB there; `[N/A]` and `[Not Supported]` become None.
     """
     gpus: list[Gpu] = []
-    for row in csv.reader(output.splitlines(), skipinitialspace=True):
+    lines = (line[:_LONGEST_LINE] for line in output.splitlines())
+    for row in csv.reader(lines, skipinitialspace=True):
         if len(row) != len(fields):
             continue
         values = {
@@ -208,7 +212,8 @@ def _bandwidth(device: _Device) -> Fact[float]:
 
 
 def _mebibytes(text: str | None) -> int | None:
-    return int(text) << 20 if text and text.isdecimal() else None
+    mebibytes = whole_number(text or "")
+    return None if mebibytes is None else mebibytes << 20
 
 
 def _text(value: str | bytes) -> str:

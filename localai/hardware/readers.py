@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from localai.dataclass import dataclass
+from localai.units import whole_number
 
 # A faulty driver lets its tool hang for minutes; a healthy one answers well within this.
 PROGRAM_TIME_LIMIT_S: Final = 5.0
@@ -24,8 +25,7 @@ def read_text(path: Path) -> str | None:
 
 def read_integer(path: Path) -> int | None:
     """The number in the file at `path`; None if there is none."""
-    text = (read_text(path) or "").strip()
-    return int(text) if text.isdecimal() else None
+    return whole_number((read_text(path) or "").strip())
 
 
 @dataclass(frozen=True, slots=True)

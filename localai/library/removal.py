@@ -292,7 +292,7 @@ def _tidy(repository: Path) -> None:
         return
     for reference in (repository / "refs").rglob("*"):
         with contextlib.suppress(OSError):
-            if reference.is_file() and reference.read_text().strip() not in left:
+            if reference.is_file() and reference.read_text(errors="replace").strip() not in left:
                 reference.unlink()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from localai.dataclass import dataclass
 from localai.privacy.zones import literal_address, zone_of_address
 from localai.types import Zone
+from localai.units import whole_number
 
 UNKNOWN = "unknown"
 """The entry of `network.users` for a listening user whom the system does not show."""
@@ -145,13 +146,13 @@ def parse_lsof(output: str) -> list[Listening]:
     user = ""
     for line in output.splitlines():
         letter, value = line[:1], line[1:]
-        if letter == "u" and value.isdecimal():
-            user = user_name(int(value))
+        if letter == "u" and (number := whole_number(value)) is not None:
+            user = user_name(number)
         elif letter == "n":
             host, _, port = value.rpartition(":")
-            if port.isdecimal():
+            if (number := whole_number(port)) is not None:
                 host = host.strip("[]")
-                sockets.append(Listening("0.0.0.0" if host == "*" else host, int(port), user))
+                sockets.append(Listening("0.0.0.0" if host == "*" else host, number, user))
     return sockets
 
 
@@ -175,7 +176,8 @@ def _users_by_lsof(port: int) -> tuple[int, ...]:
         return users
     output = _lsof(f"-iTCP:{port}", "-Fu")
     # Each line of the output is a field's letter and its value.
-    users = tuple(int(line[1:]) for line in output.splitlines() if line[:1] == "u")
+    numbers = (whole_number(line[1:]) for line in output.splitlines() if line[:1] == "u")
+    users = tuple(number for number in numbers if number is not None)
     if users:
         _seen_by_lsof[port] = users, time.monotonic() + _LSOF_HOLDS_S
     return users
@@ -194,6 +196,7 @@ def _lsof(*arguments: str) -> str:
                 [LSOF, "-nP", "-sTCP:LISTEN", *arguments],
                 capture_output=True,
                 text=True,
+                errors="replace",
                 env=child_environment(),
                 timeout=10,
                 check=False,
@@ -204,8 +207,9 @@ def _lsof(*arguments: str) -> str:
 
 
 def _is_called(process: Path, program: str) -> bool:
+    # Any user may call a program by bytes that are no text.
     try:
-        return (process / "comm").read_text().startswith(program)
+        return (process / "comm").read_text(errors="replace").startswith(program)
     except OSError:
         return False
 

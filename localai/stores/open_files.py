@@ -58,6 +58,6 @@ def _linux_files(folder: Path, wanted: Collection[str]) -> list[str]:
 
 def _linux_name(folder: Path) -> str:
     try:
-        return (folder / "comm").read_text().strip()
+        return (folder / "comm").read_text(errors="replace").strip()
     except OSError:
         return "a program"

@@ -118,7 +118,8 @@ def test_the_power_that_nvidia_smi_prints_is_added_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool = tmp_path / "nvidia-smi"
-    line = "while :; do echo '0, 100.0'; echo '1, [N/A]'; sleep 0.05; done"
+    odd = r"echo '1, [N/A]'; echo '0, nan'; echo '0, inf'; printf '\377, 5\n'"
+    line = f"while :; do echo '0, 100.0'; {odd}; sleep 0.05; done"
     tool.write_text(f"#!/bin/sh\n{line}\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -128,6 +129,7 @@ def test_the_power_that_nvidia_smi_prints_is_added_up(
         (reading,) = meter.read()
     assert reading.method == "nvidia-smi"
     assert set(reading.joules) == {"GPU 0"}
+    assert reading.joules["GPU 0"] < 1e6
 
 
 def test_a_battery_that_discharges_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,3 +37,18 @@ def test_the_process_that_listens_is_named() -> None:
             assert listening_pid(port, own_name) == os.getpid()
             assert listening_pid(port, "another-program") is None
         assert listening_pid(port, own_name) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_may_be_called_by_what_is_no_text() -> None:
+    """Any user of the machine can name one so, and once that ended every look-up."""
+    named = "import ctypes; ctypes.CDLL(None).prctl(15, b'\\xff\\xfe\\x1b[2J', 0, 0, 0)"
+    waits = "print('named', flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{named}; {waits}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"named\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert listening_pid(server.getsockname()[1], "another-program") is None
+    process.communicate(b"\n")

@@ -43,7 +43,7 @@ def kernel(context: Context) -> Kernel:
 
 
 def _pressure(file: Path, average: str) -> float | None:
-    match = re.search(rf"^some .*\b{average}=([\d.]+)", read_text(file) or "", re.M)
+    match = re.search(rf"^some .*\b{average}=(\d+(?:\.\d+)?)\b", read_text(file) or "", re.M)
     return None if match is None else float(match[1])
 
 

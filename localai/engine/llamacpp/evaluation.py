@@ -165,6 +165,7 @@ def _start(spec_file: Path, log: Any) -> subprocess.Popen[str]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            errors="replace",
             env=engine_environment(),
             start_new_session=True,
         )

@@ -56,7 +56,7 @@ def memory_of(pid: int) -> int | None:
     system reports them separately."""
     if _PLATFORM == "linux":
         try:
-            status = Path(f"/proc/{pid}/status").read_text()
+            status = Path(f"/proc/{pid}/status").read_text(errors="replace")
         except OSError:
             return None
         found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)

@@ -71,6 +71,7 @@ def _make(
                 stdin=reading,
                 capture_output=True,
                 text=True,
+                errors="replace",
                 check=False,
             )
     finally:
