@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,24 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "setup": ("setup", "--yes", "-m", "starter"),
     "bench machine": ("bench", "machine"),
     "config unset": ("config", "unset", "chat.max_tokens"),
+    "preset new": ("preset", "new", "yours", "--from", "starter", "-s", "Be brief."),
+    "preset edit": ("preset", "edit", "yours"),
+    "preset modelfile": ("preset", "modelfile", "yours"),
+    "rm of a preset": ("rm", "--yes", "yours"),
+    "chat --save": ("chat", "-t", "review", "--save", "saved"),
+    "history show": ("history", "show"),
+    "history search": ("history", "search", "Hi"),
+    "bench show --share": ("bench", "show", "last", "--share", "HOME/shared.json"),
+    "bench tune": (
+        *("bench", "tune", "starter", "--only", "engine.threads", "-p", "32", "-n", "4"),
+        "-q",
+    ),
+    "recommend": ("recommend",),
+    "hardware": ("hardware",),
+    "config set models": ("config", "set", "models.starter.temperature", "0.5"),
+    "doctor --deep": ("doctor", "--deep", "models"),
+    "rm": ("rm", "--yes", "twin"),
+    "uninstall": ("setup", "--uninstall", "--dry-run"),
     "stop": ("stop", "--all"),
 }
 # What is there once the command has said that it succeeded.
@@ -93,6 +112,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "bench export": ("bench.csv",),
     "doctor --report": ("report/facts.json", "report/report.md"),
     "history export": ("all.jsonl",),
+    "bench show --share": ("shared.json",),
 }
 ENDS = {"html": "</html>", "xml": "</testsuites>"}
 READING = ("chat -n", "list", "show", "history", "privacy", "cost", "bench list")
@@ -106,6 +126,14 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "600 MB of addresses": ("--as=600000000",),
     "2 GB of addresses": ("--as=2000000000",),
 }
+# Processes and threads of the user's; root is held to no such limit.
+PROCESSES = (1, 3, 12, 40)
+USER = 54321
+_AS_USER = (
+    *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
+    # The tests' Python lies in root's folders.
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+)
 
 
 @contextmanager
@@ -252,17 +280,32 @@ def _limited(tally: Tally) -> None:
                 _try(tally, at, name, how, 0, 2, 3, 5, 7, 8, 9, within=("prlimit", *options))
 
 
+def _processes(tally: Tally) -> None:
+    for most in PROCESSES:
+        with place() as at:
+            _ready(at)
+            for folder in (at.work.parent, *at.work.parent.rglob("*")):
+                os.chown(folder, USER, USER, follow_symlinks=False)
+            for name in COMMANDS:
+                within = (*_AS_USER, "prlimit", f"--nproc={most}")
+                how = f"{most} processes and threads"
+                _try(tally, at, name, how, 0, 2, 3, 5, 7, 8, 9, within=within)
+            check_ended(tally, at, f"{most} processes")
+
+
 def main() -> int:
     """Try all of it; 1 if there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=16, help="how many amounts of room")
-    parser.add_argument("--only", default="", help="read_only, no_inodes, limited or full")
+    parser.add_argument(
+        "--only", default="", help="read_only, no_inodes, limited, processes or full"
+    )
     asked = parser.parse_args()
     if not is_root():
         print("it mounts small disks: run it as root")
         return 2
     tally = Tally()
-    for part in (_read_only, _no_inodes, _limited):
+    for part in (_read_only, _no_inodes, _limited, _processes):
         if asked.only in part.__name__:
             part(tally)
             print(f"{part.__name__.strip('_')}: {tally.tried.total()} tried so far", flush=True)

@@ -176,6 +176,7 @@ PARSERS = (
         ),
         _stream,
         (*_BROKEN, OSError, HTTPException),
+        weight=6,
     ),
     Parser(
         "Ollama's lines",
@@ -188,6 +189,7 @@ PARSERS = (
         ),
         _ollama_lines,
         _BROKEN,
+        weight=6,
     ),
     Parser("lists of models", _LISTS, _lists, (*_BROKEN, AttributeError, TypeError, KeyError)),
     Parser("refusal", (json.dumps(_ERROR).encode(),), _refusal, _BROKEN),

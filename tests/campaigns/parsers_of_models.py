@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
 from pathlib import Path
@@ -13,14 +14,21 @@ from typing import Any
 
 from localai.config import load
 from localai.errors import LocalaiError
+from localai.fetch.connection import HttpConnection
+from localai.fetch.hub_listing import Listed, list_repositories
 from localai.fetch.hub_names import checked_file, choose_projector, gguf_variants
+from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.starter import extract_member
-from localai.formats.gguf import read_header
+from localai.formats.gguf import read_header, read_header_at
+from localai.formats.gguf_quantization import quantize_file
 from localai.formats.mlx_folder import read_folder
 from localai.library.details import find_details
 from localai.net.framing import json_of
 from localai.paths import locate
 from localai.providers.pool import ProviderPool
+from localai.recommend.hub_model import hub_model
+from localai.recommend.kept_hub import KeptHub, read_kept, write_kept
+from localai.sizing.memory import HeaderFile
 from localai.stores.inventory import models_on_disk
 from localai.stores.oci_manifest import read_manifest
 from localai.stores.references import hub_reference
@@ -49,6 +57,22 @@ _LISTING = {
         {"rfilename": "mmproj-F16.gguf", "size": 3, "lfs": None},
     ]
 }
+_LISTED = Listed("org/repo", None, 5, 1.5, False, "a" * 40, 9, "text-generation", ("license:mit",))
+_PUBLISHED = [
+    {
+        "id": "org/Repo-GGUF",
+        "createdAt": "2026-10-03T08:15:00.000Z",
+        "downloads": 5,
+        "gated": "auto",
+        "gguf": {"total": 9, "architecture": "llama"},
+        "pipeline_tag": "text-generation",
+        "safetensors": {"total": 9},
+        "sha": "a" * 40,
+        "tags": ["gguf", "license:mit", "base_model:quantized:org/Repo"],
+        "trendingScore": 1.5,
+    },
+    {"modelId": "org/b", "tags": ["base_model:adapter:o/b"], "private": True},
+]
 
 
 def _gguf_headers() -> tuple[bytes, ...]:
@@ -60,6 +84,15 @@ def _gguf_headers() -> tuple[bytes, ...]:
             write(Path(folder) / f"{n}.gguf", model)[0] for n, model in enumerate(MODELS.values())
         ]
         return tuple(file.read_bytes()[: read_header(file).data_offset] for file in files)
+
+
+def _with_template(header: bytes) -> bytes:
+    """The header of a model that can be talked to."""
+    key, text = b"tokenizer.chat_template", b"{{ messages }}{% if tools %}{% endif %}"
+    length = struct.Struct("<Q").pack
+    added = length(len(key)) + key + struct.pack("<I", 8) + length(len(text)) + text
+    (count,) = struct.unpack_from("<Q", header, 16)
+    return header[:16] + length(count + 1) + added + header[24:]
 
 
 def _gguf_of(name: str, content: bytes, folder: Path) -> Path:
@@ -82,6 +115,58 @@ def _mlx(config: bytes, weights: bytes, folder: Path) -> Any:
     file_of("mlx/tokenizer.json", b"{}", folder)
     file_of("mlx/model.safetensors", weights, folder)
     return read_folder(folder / "mlx")
+
+
+def _gguf_by_parts(content: bytes, folder: Path) -> Any:
+    """The header of a file on a server, which may send any piece, or less of it than was asked."""
+
+    def read(offset: int, length: int) -> bytes:
+        return content[offset : offset + min(length, 1000)]
+
+    return read_header_at(read, name="m.gguf", size_bytes=None)
+
+
+def _recommended(content: bytes, folder: Path) -> Any:
+    """A model of the hub, by its header: its figures, its memory, and how it is kept."""
+    header = read_header(_gguf_of("m.gguf", content, folder))
+    size_bytes = header.file_bytes
+    measured = (HeaderFile("m", content, size_bytes),)
+    path, name = folder / "m.gguf", "hf.co/o/r:Q4_K_M"
+    plan = PullPlan(name, "o", folder, path, (), size_bytes, header, measured, lambda: None)
+    model = hub_model(_LISTED, "gguf", plan, [Variant(name, "Q4_K_M", size_bytes, 1)], 0.0)
+    for context_tokens in (1, 4096, 1 << 20):
+        assert model.memory(model.files[0], context_tokens).total_bytes >= 0
+        model.work(model.files[0], context_tokens)
+    paths = locate({"LOCALAI_HOME": str(folder / "home")})
+    write_kept(paths, KeptHub("https://x", 0.0, (model,)))
+    kept = read_kept(paths)
+    assert kept is not None, "it is not read as it was kept"
+    assert kept.models[0].parameters == model.parameters
+
+
+def _quantized(content: bytes, folder: Path) -> Any:
+    """The model in another type: what comes of it is a whole file."""
+    source = _gguf_of("m.gguf", content, folder)
+    target = folder / "to.gguf"
+    for _ in quantize_file([source], read_header(source), "Q8_0", target):
+        pass
+    read_header(target)
+
+
+class _Listing(HttpConnection):
+    """A connection to a hub that sends these bytes, whatever is asked."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def document(self, url: str, what: str, headers: Any = None) -> bytes:
+        return self._content
+
+
+def _publisher(content: bytes, _: Path) -> Any:
+    for each in list_repositories(_Listing(content), "https://x", "org", "gguf", 50):
+        assert each.license is None or each.license.isascii()
+        assert each.base is None or "/" in each.base
 
 
 def _tokenizer_config(content: bytes, folder: Path) -> Any:
@@ -128,8 +213,13 @@ def _extract(content: bytes, folder: Path) -> Any:
 
 _GGUF = _gguf_headers()
 PARSERS = (
-    Parser("GGUF", _GGUF, lambda content, at: read_header(_gguf_of("m.gguf", content, at))),
-    Parser("GGUF, as shown", _GGUF, _show),
+    Parser(
+        "GGUF", _GGUF, lambda content, at: read_header(_gguf_of("m.gguf", content, at)), weight=6
+    ),
+    Parser("GGUF, as shown", _GGUF, _show, weight=6),
+    Parser("GGUF, by parts", _GGUF, _gguf_by_parts, weight=6),
+    Parser("GGUF, as recommended", tuple(map(_with_template, _GGUF)), _recommended),
+    Parser("GGUF, quantized", _GGUF[:1], _quantized),
     Parser("MLX config", (_MLX,), lambda c, at: _mlx(c, b"\x02\0\0\0\0\0\0\0{}", at)),
     Parser(
         "MLX tokenizer",
@@ -140,12 +230,14 @@ PARSERS = (
         "safetensors",
         (len(_HEADER).to_bytes(8, "little") + _HEADER + bytes(8),),
         lambda content, at: _mlx(b'{"model_type": "llama", "hidden_size": 8}', content, at),
+        weight=6,
     ),
     Parser(
         "OCI manifest",
         (json.dumps(_MANIFEST).encode(),),
         lambda content, at: read_manifest(content),
         (ValueError,),
+        weight=6,
     ),
     Parser(
         "Ollama store",
@@ -168,5 +260,6 @@ PARSERS = (
         lambda content, at: hub_reference(content.decode(errors="replace")),
         weight=1,
     ),
-    Parser("wheel", (_wheel(),), _extract),
+    Parser("wheel", (_wheel(),), _extract, weight=6),
+    Parser("publisher's list", (json.dumps(_PUBLISHED).encode(),), _publisher),
 )

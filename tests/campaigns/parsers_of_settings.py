@@ -85,6 +85,6 @@ def _chat_template(content: bytes, folder: Path) -> Any:
 PARSERS = (
     Parser("Modelfile", (_MODELFILE,), _modelfile),
     Parser("preset", (_PRESET,), _preset),
-    Parser("chat template", (_TEMPLATE, _ENGINE_SAYS), _chat_template),
+    Parser("chat template", (_TEMPLATE, _ENGINE_SAYS), _chat_template, weight=6),
     Parser("picture", (_PNG,), lambda c, at: read_image(str(file_of("a.png", c, at)))),
 )

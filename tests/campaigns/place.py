@@ -3,6 +3,8 @@ afterwards, whatever was done to them."""
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import itertools
 import os
 import pty
@@ -12,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections import Counter
@@ -27,6 +30,7 @@ from tests.support.processes import bare_environment
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "localai")
+_PR_SET_CHILD_SUBREAPER = 36
 BUG = b"this is a bug in localai"
 
 
@@ -66,32 +70,60 @@ class Place:
         )
 
     def start(self, *arguments: str | Path, keys: bytes = b"") -> subprocess.Popen[bytes]:
-        """The command, running, in a process group of its own; with `keys` on a terminal."""
+        """The command, running, in a process group of its own; with `keys` on a terminal that is
+        its own. What it says on stderr without one is `said`."""
         ours, its = pty.openpty() if keys else (-1, subprocess.DEVNULL)
-        process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            env=self.environment,
-            cwd=self.work,
-            stdin=its,
-            stdout=its,
-            stderr=its,
-            start_new_session=True,
-        )
+        with self._said.open("wb") as said:
+            process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=self.environment,
+                cwd=self.work,
+                stdin=its,
+                stdout=its,
+                stderr=its if keys else said,
+                start_new_session=True,
+                preexec_fn=_take_terminal if keys else None,  # noqa: PLW1509 - one system call
+            )
         if keys:
             os.close(its)
             threading.Thread(target=_press, args=(process, ours, keys), daemon=True).start()
         return process
 
+    @property
+    def said(self) -> bytes:
+        """What the command that was started last has said on stderr."""
+        return self._said.read_bytes()
+
+    @property
+    def _said(self) -> Path:
+        return self.work.parent / "said"
+
     def processes(self) -> list[psutil.Process]:
-        """Every living process that carries this home."""
-        return [each for each in psutil.process_iter() if self._owns(each)]
+        """Every living process that carries this home or stems from this one."""
+        ours = {each.pid for each in psutil.Process().children(recursive=True)}
+        return [
+            each
+            for each in psutil.process_iter()
+            if (each.pid in ours and _lives(each)) or self._owns(each)
+        ]
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
-            own = process.environ().get("LOCALAI_HOME") == str(self.home)
-            return own and process.status() != psutil.STATUS_ZOMBIE
+            return process.environ().get("LOCALAI_HOME") == str(self.home) and _lives(process)
         except psutil.Error:
             return False
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _take_terminal() -> None:
+    """Make the terminal on stdin the one from which Ctrl-C comes."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _press(process: subprocess.Popen[bytes], terminal: int, keys: bytes) -> None:
@@ -107,7 +139,10 @@ def _press(process: subprocess.Popen[bytes], terminal: int, keys: bytes) -> None
 
 @contextmanager
 def place(home: Path | None = None) -> Iterator[Place]:
-    """A place with the starter, whose processes are ended and whose folders are removed."""
+    """A place with the starter, whose processes are ended and whose folders are removed. Whatever
+    outlives the command that started it becomes a child of this process, and so is found."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     root = Path(tempfile.mkdtemp(prefix="campaign-"))
     home = home or root / "home"
     work, user = root / "work", root / "user"
@@ -177,8 +212,10 @@ def check_database(tally: Tally, at: Place, what: str) -> None:
 
 
 def check_ended(tally: Tally, at: Place, what: str, within_s: float = 10) -> None:
-    """No process of ours is left but loaded workers, which leave by themselves."""
+    """No process of ours is left but loaded workers, which leave by themselves. To be called
+    while no command runs."""
     deadline = time.monotonic() + within_s
+    _bury()
     while strays := [each for each in at.processes() if not _is_loaded_worker(each)]:
         if time.monotonic() > deadline:
             tally.fault(f"{what}: left behind: {[_words(each) for each in strays]}")
@@ -186,6 +223,13 @@ def check_ended(tally: Tally, at: Place, what: str, within_s: float = 10) -> Non
                 stray.kill()
             return
         time.sleep(0.2)
+
+
+def _bury() -> None:
+    """Wait for the dead whose parents are gone."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _is_loaded_worker(process: psutil.Process) -> bool:

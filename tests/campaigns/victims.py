@@ -42,6 +42,21 @@ from tests.campaigns.around_a_kill import (
     with_a_model,
     with_the_same_twice,
 )
+from tests.campaigns.around_servers import (
+    FARM,
+    a_benchmark,
+    address,
+    arrived,
+    code_has_run,
+    code_suite,
+    farmed,
+    judged,
+    on_a_server,
+    paged,
+    registered,
+    shared,
+    typed,
+)
 from tests.campaigns.place import Place, Tally
 from tests.campaigns.presets_and_bundles import (
     a_modelfile,
@@ -71,9 +86,10 @@ class Victim:
 CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
 MODELFILE = ("preset", "new", "mine", "--modelfile")
 BENCH = ("bench", "starter", "-p", "64", "-n", "8", "--html", "bench.html")
+CODE = ("compare", "--suite", "code.jsonl", *FARM, "-o", "code-run.jsonl", "--run-code")
 VICTIMS = (
     Victim("chat", (*CHAT, "Name three rivers.")),
-    Victim("chat -c", (*CHAT, "-c", "And a town?")),
+    Victim("chat -c", (*CHAT, "-c", "And a town?"), conversations),
     Victim("chat after stop", (*CHAT, "Hello."), stopped),
     Victim(
         "batch",
@@ -97,8 +113,8 @@ VICTIMS = (
         ("compare", "-m", "starter", "-m", "./mine.gguf", "--max-tokens", "3", "Hi."),
         a_file,
     ),
-    Victim("bench", BENCH, no_page, page_whole),
-    Victim("bench --save", (*BENCH, "--save", "base")),
+    Victim("bench", BENCH, no_page, page_whole, again=(0, 8)),
+    Victim("bench --save", (*BENCH, "--save", "base"), again=(0, 8)),
     Victim("bench import", ("bench", "import", "bench.json"), llama_bench),
     Victim("bench rm", ("bench", "rm", "--all", "--yes"), benchmarks, again=(0, 3)),
     Victim("config set", ("config", "set", "chat.max_tokens", "99")),
@@ -159,8 +175,53 @@ VICTIMS = (
         ("bench", "tune", "starter", "--only", "engine.threads", "-p", "64", "-n", "4"),
         again=(0, 8),
     ),
-    Victim("bench --resume", ("bench", "--resume"), broken_off, again=(0, 3)),
+    Victim("bench --resume", ("bench", "--resume"), broken_off, again=(0, 3, 8)),
     Victim("recommend", ("recommend",)),
     Victim("history show", ("history", "show"), a_picture),
     Victim("stop", ("stop", "--all")),
+    Victim("session", (*CHAT[:3], "--max-tokens", "4"), typed, keys=b"Hi.\r\x04"),
+    Victim("history show, in a pager", ("history", "show", "mine"), paged, keys=b" q"),
+    Victim("config list, in a pager", ("config", "list"), paged, keys=b" q"),
+    Victim("doctor --report, in a pager", ("doctor", "--report", "paged"), paged, keys=b" q"),
+    Victim("history pick", ("history", "pick"), paged, keys=b"mine\x1b", again=(0, 130)),
+    Victim("history search", ("history", "search", "word"), conversations),
+    Victim(
+        "compare --blind",
+        ("compare", "--blind", *FARM, "--max-tokens", "3", "Hi."),
+        farmed,
+        keys=b"1\r",
+    ),
+    Victim("compare --run-code", CODE, code_suite, code_has_run, again=(0, 8)),
+    Victim(
+        "compare --judge",
+        (*COMPARE[:7], "-o", "judged.jsonl", "--judge", "farm/a"),
+        judged,
+        again=(0, 8),
+    ),
+    Victim("pull of an address", ("pull", address()), on_a_server, arrived),
+    Victim("pull of a registry", ("pull", "tiny"), on_a_server, registered),
+    Victim("config set models", ("config", "set", "models.starter.temperature", "0.5")),
+    Victim("config set endpoint", ("config", "set", "endpoint.far.url", "http://127.0.0.1:9/v1")),
+    Victim("config set its key", ("config", "set", "endpoint.farm.key_env", "FAR_KEY"), farmed),
+    Victim(
+        "bench --rate",
+        ("bench", "starter", "-p", "32", "-n", "4", "--rate", "2", "--quick"),
+        again=(0, 8),
+    ),
+    Victim(
+        "bench --quality",
+        ("bench", "starter", "-p", "32", "-n", "4", "--quality", "--quick"),
+        again=(0, 8),
+    ),
+    Victim("bench machine", ("bench", "machine", "starter"), again=(0, 8)),
+    Victim(
+        "bench show --share",
+        ("bench", "show", "last", "--share", "shared.json"),
+        a_benchmark,
+        shared,
+    ),
+    Victim("bench export", ("bench", "export", "--format", "csv", "-o", "bench.csv"), a_benchmark),
+    Victim("doctor --deep", ("doctor", "--deep", "server", "models"), again=(0, 8)),
+    Victim("chat --save", ("chat", "-t", "review", "--save", "mine"), again=(0, 2)),
+    Victim("ps", ("ps",)),
 )
