@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from localai.bench.cell import Cell, decode, throughput
@@ -13,8 +12,6 @@ from localai.statistics import Interval, quantile
 
 # The least samples for the 99th percentile; with fewer it would be a guess.
 _LEAST_FOR_P99: Final = 100
-# The least gain from twice as many users that is worth their waiting.
-_KNEE: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +84,6 @@ def _is_good(sample: Sample, limit: Objectives) -> bool:
     if limit.gap_s is None or not sample.decode_tokens or sample.decode_s is None:
         return True
     return sample.decode_s / sample.decode_tokens <= limit.gap_s
-
-
-def knee(cells: Sequence[Cell]) -> tuple[Cell, float] | None:
-    """Of rows that differ only in the number of users: the first after which twice as many get less
-    than 10% more together, and how much more. None if more users still help."""
-    rows = sorted(cells, key=lambda cell: cell.test.concurrency)
-    for row in rows:
-        more = next((c for c in rows if c.test.concurrency >= 2 * row.test.concurrency), None)
-        one, two = together(row), None if more is None else together(more)
-        if one is not None and two is not None and two.value < _KNEE * one.value:
-            return row, two.value / one.value - 1
-    return None
 
 
 def together(cell: Cell) -> Interval | None:

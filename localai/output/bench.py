@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from localai.output.bench_figures import (
     bounds_text,
@@ -88,23 +88,34 @@ def _beside(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _knees(cells: Sequence[Cell]) -> Iterator[str]:
-    """For each model and test, the number of simultaneous users beyond which the total rate hardly
-    grows."""
+    """For each model, engine, setting and test, from how many users on the total hardly grows."""
     from dataclasses import replace
 
-    from localai.bench.figures import knee
+    from localai.bench.remarks import row_names
 
-    groups: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in cells:
-        alone = replace(cell.test, concurrency=1)
-        groups.setdefault((cell.model, cell.engine, alone), []).append(cell)
-    for (model, _, test), rows in groups.items():
-        if len(rows) > 1 and (found := knee(rows)) is not None:
-            row, more = found
-            yield (
-                f"{model} {test.label}: {row.test.concurrency} at a time is where it levels off;"
-                f" twice as many get {percent_text(more)} together"
-            )
+    alone = [replace(cell, test=replace(cell.test, concurrency=1)) for cell in cells]
+    several = len({cell.engine for cell in cells}) > 1
+    groups: dict[str, list[Cell]] = {}
+    for cell, name in zip(cells, row_names(alone), strict=True):
+        groups.setdefault(f"{name}, {cell.engine}" if several else name, []).append(cell)
+    for name, rows in groups.items():
+        if len({row.test.concurrency for row in rows}) > 1:
+            yield f"{name}: {_knee_text(rows)}"
+
+
+def _knee_text(rows: Sequence[Cell]) -> str:
+    from localai.bench.knee import knee
+
+    found = knee(rows)
+    if found is None:
+        return "where more users get no more together cannot be told: a row is not quiet"
+    users, change = found.of.test.concurrency, percent_text(found.change)
+    if found.at is None:
+        return f"more users still get more together ({users} at a time {change})"
+    return (
+        f"{found.at.test.concurrency} at a time is where it levels off;"
+        f" {users} at a time get {change} together"
+    )
 
 
 def _distinct(cell: Cell, other: Cell) -> str:

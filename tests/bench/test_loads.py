@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from localai.bench.cell import Cell
-from localai.bench.figures import first_token_spread, goodput, knee
+from localai.bench.figures import first_token_spread, goodput
+from localai.bench.knee import knee
 from localai.bench.plan import Objectives, Test, counts, objectives, rates, shape_of
 from localai.bench.recording import Sample
 from localai.errors import InvalidInput
+from localai.output.bench import show_run
+from localai.output.output import Output
+from tests.bench.test_comparison import run
 from tests.support.clock import slowdown
 from tests.support.command import RunLocalai
 from tests.support.paced_server import PacedServer
@@ -90,18 +95,58 @@ def test_a_spread_is_of_arrivals_alone() -> None:
     assert first_token_spread(cell(sample(1), users=2)) is None
 
 
-def test_the_knee_is_where_twice_as_many_bring_less_than_a_tenth() -> None:
-    def row(users: int, rate: float) -> Cell:
-        each = Sample(
-            0, decode_tokens=100, decode_s=100 / rate, throughput_tokens=rate, throughput_s=1.0
-        )
-        return cell(*[each] * 6, users=users)
+def users(count: int, *rates: float) -> Cell:
+    """A row of so many users: what they got together in each repetition, six times if once."""
+    samples = [
+        Sample(0, decode_tokens=100, decode_s=100 / each, throughput_tokens=each, throughput_s=1.0)
+        for each in (rates * 6 if rates[1:] == () else rates)
+    ]
+    return replace(cell(*samples, users=count), test=Test(128, 64, concurrency=count), is_warm=True)
 
-    found = knee([row(1, 100), row(2, 160), row(4, 200), row(8, 206)])
+
+@pytest.mark.parametrize(
+    ("totals", "at", "of", "change"),
+    [
+        pytest.param({1: 100, 2: 160, 4: 200, 8: 206}, 4, 8, 0.03, id="levels off"),
+        pytest.param({1: 100, 2: 102, 4: 136, 8: 160}, None, 8, 0.176, id="a small first step"),
+        pytest.param({1: 100, 2: 102, 4: 136, 8: 140, 16: 141}, 4, 16, 0.037, id="and then"),
+        pytest.param({1: 100, 2: 200, 4: 400}, None, 4, 1.0, id="still rising"),
+        pytest.param({1: 100, 2: 141, 4: 200}, None, 4, 0.418, id="as the square root"),
+        pytest.param({1: 100, 2: 108, 4: 117, 8: 126}, 1, 8, 0.26, id="8% for each doubling"),
+        pytest.param({1: 100, 2: 101, 4: 99}, 1, 2, 0.01, id="flat"),
+        pytest.param({1: 100, 2: 80, 4: 60}, 1, 2, -0.2, id="falling"),
+        pytest.param({1: 100, 2: 190, 4: 150, 8: 140}, 2, 4, -0.21, id="falling at the end"),
+        pytest.param({4: 100, 6: 105}, 4, 6, 0.05, id="half as many more"),
+        pytest.param({4: 100, 6: 107}, None, 6, 0.07, id="half as many more, who gain"),
+    ],
+)
+def test_the_knee_is_where_no_larger_number_brings_a_tenth_a_doubling(
+    totals: dict[int, float], at: int | None, of: int, change: float
+) -> None:
+    found = knee([users(count, total) for count, total in reversed(totals.items())])
     assert found is not None
-    assert found[0].test.concurrency == 4
-    assert found[1] == pytest.approx(0.03)
-    assert knee([row(1, 100), row(2, 160)]) is None
+    assert (found.at and found.at.test.concurrency, found.of.test.concurrency) == (at, of)
+    assert found.change == pytest.approx(change, abs=0.006)
+
+
+def test_rows_that_are_not_quiet_have_no_knee() -> None:
+    noisy = users(4, 150, 230, 180, 260, 140, 210)
+    assert knee([users(1, 100), users(2, 160), noisy]) is None
+    assert knee([users(1, 100)]) is None
+    failed = Cell("m", "p", "e", Test(128, 64, concurrency=4), failed="no memory")
+    assert knee([users(1, 100), users(2, 160), failed]) is None
+
+
+def test_a_knee_is_said_for_each_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        replace(users(count, rate * total), settings={"threads": threads})
+        for threads, rate in ((1, 1), (2, 3))
+        for count, total in ((1, 100), (2, 160 + 40 * threads), (4, 210 + 100 * threads))
+    ]
+    show_run(Output("bench"), run(*rows), beside=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "m pp128 tg64, threads 1: more users still get more together (4 at a time +55%)" in said
+    assert "m pp128 tg64, threads 2: more users still get more together (4 at a time +71%)" in said
 
 
 def test_what_is_typed_is_read_or_refused() -> None:
