@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from localai.errors import LocalaiError
 from localai.paths import Paths, locate
 from localai.statistics import median_interval
 from localai.stores.starter import starter_path
@@ -127,7 +128,7 @@ def needing(*programs: str) -> Iterator[None]:
             sys.exit(f"{program} is not here, and this needs it: install {_PACKAGES[program]}")
     try:
         yield
-    except CommandFailed as error:
+    except (CommandFailed, LocalaiError) as error:
         sys.exit(str(error))
     except subprocess.CalledProcessError as error:
         sys.exit(f"{' '.join(map(str, error.cmd))} ended with {error.returncode}")
