@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.shares",
     "tests.support.order",
     "tests.support.weights",
+    "tests.support.mlx_forks",
     "tests.support.ollama",
     "tests.support.own_server",
     "tests.support.registry",

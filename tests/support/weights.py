@@ -46,9 +46,3 @@ def gemma3_path() -> Path:
 def mlx_model_path() -> Path:
     """SmolLM2 as an MLX folder."""
     return require("mlx-model")
-
-
-@pytest.fixture(scope="session")
-def mlx_python() -> Path:
-    """An interpreter that has mlx and mlx-lm."""
-    return require("mlx-python")

@@ -42,11 +42,11 @@ def worker_of(
 
 @pytest.fixture(scope="module")
 def lease(
-    tmp_path_factory: pytest.TempPathFactory, mlx_python: Path, mlx_model_path: Path
+    tmp_path_factory: pytest.TempPathFactory, mlx_python_itself: Path, mlx_model_path: Path
 ) -> Iterator[Lease]:
-    """One worker for the tests that leave it as they found it."""
+    """One worker for the tests that leave it as they found it, and no fork."""
     paths = locate({"LOCALAI_HOME": str(tmp_path_factory.mktemp("home"))})
-    with worker_of(paths, mlx_python, mlx_model_path) as lease:
+    with worker_of(paths, mlx_python_itself, mlx_model_path) as lease:
         yield lease
     for files, info in workers(paths):
         stop(files, info)
