@@ -1,4 +1,5 @@
-"""A server with a known schedule, configured as an endpoint of the home."""
+"""A server with a known schedule, configured as an endpoint of the home; and the command, which
+measures the machine itself in `test_engines` alone."""
 
 from __future__ import annotations
 
@@ -17,3 +18,8 @@ def paced(localai_home: Path) -> Iterator[PacedServer]:
         text = f'[endpoint.farm]\nurl = "{server.url}"\n'
         (localai_home / "config.toml").write_text(text)
         yield server
+
+
+@pytest.fixture
+def localai_module() -> str:
+    return "tests.bench.localai_without_anchors"

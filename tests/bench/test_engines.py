@@ -6,6 +6,8 @@ import json
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from localai.providers.mlx import INTERPRETER_VARIABLE
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
@@ -14,6 +16,12 @@ from tests.support.ollama import OllamaServer
 from tests.support.own_server import MODEL, LlamaServer
 
 TINY = ("--quick", "-p", "48", "-n", "12", "--json")
+
+
+@pytest.fixture
+def localai_module() -> str:
+    """The command as it is."""
+    return "localai"
 
 
 def loaded(server: OllamaServer) -> list[str]:

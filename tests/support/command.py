@@ -69,11 +69,18 @@ def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer
 
 
 @pytest.fixture
+def localai_module() -> str:
+    """The module that `run_localai` runs; tests that change what the command meets have another."""
+    return "localai"
+
+
+@pytest.fixture
 def run_localai(
     request: pytest.FixtureRequest,
     command_environment: dict[str, str],
     tmp_path: Path,
     fork_server: ForkServer,
+    localai_module: str,
 ) -> RunLocalai:
     """A function that runs the real command to its end; see RunLocalai. In a fork of
     `fork_server`, unless that would make a difference."""
@@ -91,10 +98,15 @@ def run_localai(
         environment, folder = merged(command_environment, env), cwd or tmp_path
         if not is_real and fork_server.can_run(words, environment, folder):
             return fork_server.run(
-                words, input=text, env=environment, cwd=folder, timeout_s=timeout_s
+                words,
+                input=text,
+                env=environment,
+                cwd=folder,
+                timeout_s=timeout_s,
+                module=localai_module,
             )
         return subprocess.run(
-            [*COMMAND, *words],
+            [sys.executable, "-m", localai_module, *words],
             input=text,
             stdin=subprocess.DEVNULL if input is None else None,
             env=environment,

@@ -65,6 +65,7 @@ class _Request:
     environment: dict[str, str]
     folder: str
     at_terminal: bool = False
+    module: str = "localai"
 
 
 class Fork:
@@ -116,16 +117,17 @@ class ForkServer:
         env: Mapping[str, str],
         cwd: Path,
         timeout_s: float,
+        module: str = "localai",
     ) -> subprocess.CompletedProcess[bytes]:
-        """As subprocess.run does it: the result once the process has ended and its output is
-        closed. Raises TimeoutExpired."""
+        """As subprocess.run does it with `python -m MODULE ARGUMENTS`: the result once the process
+        has ended and its output is closed. Raises TimeoutExpired."""
         with ExitStack() as opened:
             stdin, typed = _pipe(opened)
             written, stdout = _pipe(opened)
             said, stderr = _pipe(opened)
             if input is None:
                 stdin = opened.enter_context(FileIO(os.devnull))
-            request = _Request([*arguments], {**env}, str(cwd))
+            request = _Request([*arguments], {**env}, str(cwd), module=module)
             fork = opened.enter_context(closing(self._fork(request, (stdin, stdout, stderr))))
             command, deadline = ["localai", *arguments], time.monotonic() + timeout_s
             outputs = _communicate(typed, input or b"", [written, said], deadline)
@@ -313,7 +315,7 @@ def main() -> None:
     asked = _serve(control)
     sys.argv[1:] = asked.arguments
     try:
-        runpy.run_module("localai", run_name="__main__", alter_sys=True)
+        runpy.run_module(asked.module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         if not isinstance(ended.code, int):
             raise
