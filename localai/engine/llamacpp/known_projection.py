@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,9 @@ class KnownProjection:
         if spec.cache_dir is not None and all_are_cpus(devices):
             file = Path(spec.cache_dir) / "projections.json"
             self._remembered = Remembered(file, version=_VERSION, most=_MOST)
-        parts = (info.engine, info.model_identity, spec.context_tokens, spec.slots, *spec.manner)
+        # A chat template takes no memory.
+        manner = replace(spec, chat_template=None).manner
+        parts = (info.engine, info.model_identity, spec.context_tokens, spec.slots, *manner)
         self._key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def log_text(self) -> str | None:

@@ -47,6 +47,11 @@ def test_it_is_fitted_once_and_says_the_same_afterwards(home_with_starter: Paths
     assert last_table(again) == last_table(log)
     assert second.info.memory_bytes == first.info.memory_bytes
     assert 90 * MIB < (second.info.memory_bytes or 0) < 300 * MIB
+    # A chat template takes no memory.
+    other = replace(spec_of(home_with_starter), chat_template="{{ messages[-1]['content'] }}")
+    _, templated = started(home_with_starter, other)
+    assert _FITTED not in templated
+    assert last_table(templated) == last_table(log)
 
 
 def test_another_context_another_file_or_a_damaged_memory_of_it_is_fitted(
