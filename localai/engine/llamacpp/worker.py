@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 from localai.engine.beginning import begin, load_failed
@@ -36,11 +35,11 @@ def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
     begun = begin(directory)
     files, spec = begun.files, begun.spec
-    engine = f"xllamacpp {version('xllamacpp')}"
-    info = begun.info(engine, kv_folder(engine, spec))
-    files.write_info(replace(info, is_loading=True))
     import xllamacpp
 
+    engine = f"xllamacpp {xllamacpp.__version__}"
+    info = begun.info(engine, kv_folder(engine, spec))
+    files.write_info(replace(info, is_loading=True))
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
     parameters = engine_parameters(xllamacpp, spec, files.socket.name)
