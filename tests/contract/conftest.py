@@ -14,12 +14,14 @@ ROWS = rows()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for fixture, attribute in (("real", "real"), ("mortal", "kill"), ("play", "scripted")):
+    for fixture, attribute in (("real", "real"), ("play", "scripted")):
         if fixture in metafunc.fixturenames:
+            kills = "mortal" in metafunc.fixturenames
             names = [
                 name
                 for name, row in ROWS.items()
-                if getattr(row, attribute) and metafunc.function.__name__ not in row.cannot
+                if getattr(row, "kill" if kills else attribute)
+                and metafunc.function.__name__ not in row.cannot
             ]
             metafunc.parametrize(fixture, names, indirect=True, scope="module")
 
@@ -27,19 +29,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """The row's provider against its real server."""
-    yield from _opened(ROWS[request.param], request)
-
-
-@pytest.fixture(scope="module")
-def mortal(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    """The same, for the rows whose server may be killed."""
-    yield from _opened(ROWS[request.param], request)
-
-
-def _opened(row: Row, request: pytest.FixtureRequest) -> Iterator[Subject]:
+    row = ROWS[request.param]
     assert row.real is not None
     with row.real(request) as subject:
         yield subject
+
+
+@pytest.fixture(scope="module")
+def mortal(real: Subject) -> Subject:
+    """The same, of the rows whose server may be killed."""
+    return real
 
 
 class Play:

@@ -30,7 +30,9 @@ from tests.support.clock import becomes, within
 
 @pytest.fixture
 def spec(home_with_starter: Paths) -> WorkerSpec:
-    return WorkerSpec("llamacpp", str(starter_path(home_with_starter)), 512, slots=2)
+    paths = home_with_starter
+    starter, cache = str(starter_path(paths)), str(paths.cache_dir)
+    return WorkerSpec("llamacpp", starter, 512, slots=2, cache_dir=cache)
 
 
 def _use(paths: Paths, spec: WorkerSpec, keep_alive_s: float = 60) -> Lease:

@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -45,13 +47,26 @@ def agrees(need: MemoryNeed, real: real_load.Allocated, share: float) -> None:
         assert getattr(need, name) == pytest.approx(expected, rel=share, abs=GRAIN), name
 
 
+@pytest.fixture(scope="module")
+def asked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of the tests that want to know the same of the same file."""
+    return tmp_path_factory.mktemp("asked-once")
+
+
+@pytest.fixture(scope="module")
+def synthetic_path(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The file of a synthetic model, which is written once."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    return cache(lambda name: synthetic.write(folder / f"{name}.gguf", synthetic.MODELS[name])[0])
+
+
 @pytest.mark.parametrize("context_tokens", [2048, 8192])
 @pytest.mark.parametrize("which", ["smollm2_path", "gemma3_path"])
 def test_the_projection_is_what_a_real_load_takes(
-    which: str, context_tokens: int, request: pytest.FixtureRequest
+    which: str, context_tokens: int, asked_once: Path, request: pytest.FixtureRequest
 ) -> None:
     path: Path = request.getfixturevalue(which)
-    need = project(path, context_tokens)
+    need = project(path, context_tokens, cache_folder=asked_once)
     assert need.basis == "engine"
     assert need.context_tokens == context_tokens
     real = real_load.load(path, context_tokens)
@@ -60,24 +75,33 @@ def test_the_projection_is_what_a_real_load_takes(
 
 
 @pytest.mark.parametrize("name", synthetic.MODELS)
-def test_every_kind_of_architecture_is_projected(name: str, tmp_path: Path) -> None:
-    [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS[name])
-    need = project(path, 32768)
+def test_every_kind_of_architecture_is_projected(
+    name: str, asked_once: Path, synthetic_path: Callable[[str], Path]
+) -> None:
+    path = synthetic_path(name)
+    need = project(path, 32768, cache_folder=asked_once)
     assert need.basis == "engine", need.reason
     agrees(need, real_load.load(path, 32768), 0.05)
 
 
 @pytest.mark.parametrize("kv_type", ["q8_0", "q4_0"])
-def test_a_smaller_kv_type_is_projected(kv_type: worker_files.KvType, smollm2_path: Path) -> None:
+def test_a_smaller_kv_type_is_projected(
+    kv_type: worker_files.KvType, smollm2_path: Path, asked_once: Path
+) -> None:
     need = project(smollm2_path, 8192, kv_type=kv_type)
     agrees(need, real_load.load(smollm2_path, 8192, kv_type), 0.05)
-    assert need.context_bytes < 0.6 * project(smollm2_path, 8192).context_bytes
+    assert (
+        need.context_bytes
+        < 0.6 * project(smollm2_path, 8192, cache_folder=asked_once).context_bytes
+    )
 
 
 @pytest.mark.parametrize("which", ["smollm2_path", "gemma3_path"])
-def test_the_header_alone_gives_the_same_answer(which: str, request: pytest.FixtureRequest) -> None:
+def test_the_header_alone_gives_the_same_answer(
+    which: str, asked_once: Path, request: pytest.FixtureRequest
+) -> None:
     path: Path = request.getfixturevalue(which)
-    assert project(header_file(path), 8192) == project(path, 8192)
+    assert project(header_file(path), 8192) == project(path, 8192, cache_folder=asked_once)
 
 
 def test_a_split_model_is_asked_about_from_its_headers(tmp_path: Path) -> None:
@@ -165,9 +189,11 @@ def test_an_architecture_that_the_engine_does_not_know_gets_a_formula(tmp_path: 
 
 
 @pytest.mark.parametrize("name", synthetic.MODELS)
-def test_the_formula_agrees_with_the_engine(name: str, tmp_path: Path) -> None:
-    [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS[name])
-    asked = project(path, 32768)
+def test_the_formula_agrees_with_the_engine(
+    name: str, asked_once: Path, synthetic_path: Callable[[str], Path]
+) -> None:
+    path = synthetic_path(name)
+    asked = project(path, 32768, cache_folder=asked_once)
     on_cpu = all(share.device_bytes is None for share in asked.devices)
     micro_batch = chosen_steps(None, None, short=on_cpu).micro_batch
     parts = gguf_memory(gguf.read_header(path), 32768, "f16", 1, micro_batch)

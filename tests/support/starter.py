@@ -11,7 +11,7 @@ import pytest
 from localai.paths import Paths, locate
 from localai.stores.starter import starter_path
 
-_FOUND_OUT = ("bandwidth.json", "memory.json", "projections.json")
+_FOUND_OUT = ("bandwidth.json", "binaries.json", "memory.json", "projections.json")
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,8 @@ def found_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def used_home(localai_home: Path, found_out: Path) -> Iterator[Path]:
     """`localai_home`, which knows what was found out in such homes before: how fast the memory of
-    this machine is, and what models take of it, which is a second of processor time each."""
+    this machine is, on what engines compute and what models take of it, which is up to a second of
+    processor time each."""
     cache = locate().cache_dir
     _copy(found_out, cache)
     yield localai_home
@@ -48,8 +49,8 @@ def home_with_starter(used_home: Path, smollm2_path: Path) -> Paths:
 
 
 @pytest.fixture
-def home_with_short_model(localai_home: Path, shortened_path: Path) -> Paths:
-    """The paths of a fresh home that has the model `short`."""
+def home_with_short_model(used_home: Path, shortened_path: Path) -> Paths:
+    """The paths of a home that was used before, which has the model `short`."""
     paths = locate()
     paths.models_dir.mkdir(parents=True)
     (paths.models_dir / "short.gguf").symlink_to(shortened_path)
