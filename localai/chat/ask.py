@@ -14,16 +14,16 @@ from localai.chat.request import (
     AskSettings,
     build_request,
     effective_options,
-    marks_doubt,
+    special_tokens_doubt,
     system_prompt,
 )
 from localai.chat.select import SelectedModel
-from localai.chat.sight import (
+from localai.chat.pictures import (
     as_seen,
     count_pictures,
     refusal_doubt,
     refuses_pictures,
-    sight_doubt,
+    blindness_doubt,
     without_earlier,
 )
 from localai.dataclass import dataclass
@@ -116,12 +116,12 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
 def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Config) -> Events:
     yield Answering(chosen.model)
     seen = as_seen(request, asker.paths)
-    if (unseen := sight_doubt(request)) is not None:
+    if (unseen := blindness_doubt(request)) is not None:
         asker.tell_once(unseen)
     if (destination := prompt_destination(chosen, config)) is not None:
         pictures = count_pictures(seen.messages)
         asker.announce(destination + (f", with {counted(pictures, 'picture')}" if pictures else ""))
-    if (doubt := marks_doubt(seen, config)) is not None:
+    if (doubt := special_tokens_doubt(seen, config)) is not None:
         asker.tell_once(doubt)
     yield from _streamed(asker, chosen, seen)
 

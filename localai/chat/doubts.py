@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from localai.chat.request import AskSettings, marks_doubt, settings_doubts
+from localai.chat.request import AskSettings, special_tokens_doubt, settings_doubts
 from localai.types import ChatRequest
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Doubts:
         provider does not take."""
         for doubt in (
             *settings_doubts(settings, request.model, self._config),
-            marks_doubt(request, self._config),
+            special_tokens_doubt(request, self._config),
         ):
             if doubt is not None:
                 self.say(doubt)

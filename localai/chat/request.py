@@ -21,7 +21,7 @@ from localai.options import options_set, overlaid_options
 from localai.sizing.context import ANSWER_TOKENS
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 from localai.units import counted
-from localai.wires.parts import may_have_marks
+from localai.wires.parts import may_have_special_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,18 +199,18 @@ def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
     return f"{made_for}, not {wanted:,}{whose}"
 
 
-def marks_doubt(request: ChatRequest, config: Config) -> str | None:
-    """What is to be said before sending where a model's own marks stand in what was said, and its
+def special_tokens_doubt(request: ChatRequest, config: Config) -> str | None:
+    """What is to be said before sending where a model's special tokens stand in the text, and its
     provider may read them as such: they would speak with the model's voice."""
     from localai.providers.registry import facts_of
 
     facts = facts_of(request.model.provider, config)
-    # The embedded engine takes pictures and tools only where it reads marks as well.
+    # The embedded engine takes pictures and tools only where it reads special tokens as such.
     has_more = any(each.images for each in request.messages) or bool(request.tools)
-    if facts.says_marks_as_text and not (facts.opens == "gguf" and has_more):
+    if facts.keeps_special_tokens_as_text and not (facts.opens == "gguf" and has_more):
         return None
     texts = [message.text for message in request.messages]
-    if not may_have_marks(texts):
+    if not may_have_special_tokens(texts):
         return None
     from localai.wires.special_tokens import well_known
 
@@ -219,7 +219,7 @@ def marks_doubt(request: ChatRequest, config: Config) -> str | None:
         return None
     return (
         f"{request.model.provider} may read {_first(found, ', ')} in what is asked as"
-        " the model's own marks, and not as text"
+        " special tokens of the model, and not as text"
     )
 
 

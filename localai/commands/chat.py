@@ -17,7 +17,7 @@ from localai.chat.recorder import DatabaseRecorder, Recorder
 from localai.chat.request import settings_doubts
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
-from localai.chat.sight import loss_doubt, require_sight
+from localai.chat.pictures import loss_doubt, require_vision
 from localai.commands.ask_options import (
     NOT_ASKED,
     AskOptions,
@@ -29,7 +29,7 @@ from localai.commands.one_shot import Showing, show_one
 from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
-from localai.commands.unasked import save_line, show_dry_run
+from localai.commands.dry_run import save_line, show_dry_run
 from localai.config import Config
 from localai.errors import (
     InvalidInput,
@@ -227,7 +227,7 @@ def chat(
         output.warn(doubt)
     if images:
         pictures = [word for name in attachment or [] for word in ("-a", name)]
-        require_sight(selected.model, paths, *pictures, *(prompt or ()))
+        require_vision(selected.model, paths, *pictures, *(prompt or ()))
     if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:
         output.warn(loss)
     told = dict.fromkeys(doubts)

@@ -12,7 +12,7 @@ from localai.units import whole_number
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryRoom:
+class FreeMemory:
     """The memory in bytes that a model may take: what is free, and what the system can make free.
 
     A model that needs more than `free_bytes` is loaded with a warning, one that needs more than
@@ -23,8 +23,8 @@ class MemoryRoom:
     most_bytes: int
 
 
-def memory_room() -> MemoryRoom | None:
-    """The room for a model at this moment; None if it is unknown.
+def free_memory() -> FreeMemory | None:
+    """The memory for a model at this moment; None if it is unknown.
 
     On Apple Silicon the limit is Metal's working set: macOS compresses and writes out what others
     have, and its "available" leaves that out (a used Mac with 8 GB often has less than a 4B model
@@ -33,7 +33,7 @@ def memory_room() -> MemoryRoom | None:
     free = live_memory().available_bytes.value
     if free is None:
         return None
-    return MemoryRoom(free, max(free, _working_set_bytes()))
+    return FreeMemory(free, max(free, _working_set_bytes()))
 
 
 def _working_set_bytes() -> int:
@@ -80,13 +80,13 @@ def within_limit(memory: Memory, limit: MemoryLimit | None, *, wsl: bool) -> Mem
 
     total, available = memory.total_bytes.value, memory.available_bytes.value
     if limit is not None and (total is None or limit.limit_bytes < total):
-        room = limit.limit_bytes - (limit.used_bytes or 0)
+        left = limit.limit_bytes - (limit.used_bytes or 0)
         return replace(
             memory,
             limit_bytes=Fact(limit.limit_bytes, "the control group's memory limit"),
             limited_by=Fact("cgroup", "the control group's memory limit"),
             available_bytes=Fact(
-                room if available is None else max(0, min(room, available)),
+                left if available is None else max(0, min(left, available)),
                 "the control group's limit less what is in use",
                 "measured",
             ),

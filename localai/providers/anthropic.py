@@ -20,7 +20,7 @@ from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
-from localai.providers.form import reads_a_server
+from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
     OTHER_ERRORS,
@@ -60,7 +60,7 @@ FACTS = ProviderFacts(
     computes="elsewhere",
     price_list="anthropic",
     holds_schemas="anthropic",
-    says_marks_as_text=True,
+    keeps_special_tokens_as_text=True,
     template_is_elsewhere="a cloud's models are asked in its own way",
     budgets_thinking=True,
 )

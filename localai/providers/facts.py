@@ -50,7 +50,7 @@ class ProviderFacts:
     `continues_answers` says that it goes on within a last message that is an answer.
     `holds_schemas` is what holds an answer to a schema, so which part of JSON Schema it knows:
     llama.cpp's grammar, or a cloud's API; unknown of a server of anybody's.
-    `says_marks_as_text` says that special tokens in what a user says are text to it, and do not
+    `keeps_special_tokens_as_text` says that special tokens in what a user says are text to it, and do not
     speak with the model's voice.
     `takes_chat_template` says that a chat template may be given for its models;
     `template_is_elsewhere`, where else one changes them.
@@ -71,7 +71,7 @@ class ProviderFacts:
     price_list: str | None = None
     continues_answers: bool = False
     holds_schemas: HoldsSchemas = "unknown"
-    says_marks_as_text: bool = False
+    keeps_special_tokens_as_text: bool = False
     takes_chat_template: bool = False
     template_is_elsewhere: str = "its server has its own"
     takes_think: bool = True

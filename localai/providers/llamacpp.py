@@ -21,7 +21,7 @@ from localai.errors import InvalidInput
 from localai.net.http import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import RenderedPrompt
-from localai.providers.room_before import RoomBefore
+from localai.providers.memory_before import MemoryBefore
 from localai.providers.worker_chat import (
     WorkerProvider,
     announce_stopped_owner,
@@ -61,7 +61,7 @@ FACTS = ProviderFacts(
     when_measured=LLAMA_SERVER_MEASURED,
     continues_answers=True,
     holds_schemas="grammar",
-    says_marks_as_text=True,
+    keeps_special_tokens_as_text=True,
     takes_chat_template=True,
     budgets_thinking=True,
 )
@@ -95,10 +95,10 @@ class LlamaCpp(WorkerProvider):
             if not is_warm(self._paths, spec):
                 yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
                 load_s = 0.0
-            room = RoomBefore()
-            with self._worker(request, spec, room) as lease:
+            before = MemoryBefore()
+            with self._worker(request, spec, before) as lease:
                 yield from announce_stopped_owner(lease)
-                yield from room.warnings(lease.info.memory_bytes)
+                yield from before.warnings(lease.info.memory_bytes)
                 load_s = None if load_s is None else time.perf_counter() - clock.started
                 made = yield from self._template_doubts(request, lease)
                 context = lease.info.context_tokens
@@ -239,13 +239,13 @@ class LlamaCpp(WorkerProvider):
         return str(find_binary(written))
 
     def _worker(
-        self, request: ChatRequest, spec: WorkerSpec, room: RoomBefore | None = None
+        self, request: ChatRequest, spec: WorkerSpec, before: MemoryBefore | None = None
     ) -> AbstractContextManager[Lease]:
         if spec.draft == "mtp" and not is_warm(self._paths, spec):
             from localai.providers.prediction_heads import require_prediction_heads
 
             require_prediction_heads(spec, request.model.id)
-        available = (room or RoomBefore()).most_bytes
+        available = (before or MemoryBefore()).most_bytes
         return self._acquired(request, spec, available, force=request.force)
 
 

@@ -23,7 +23,7 @@ from localai.net.http import JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.facts import ProviderFacts
-from localai.providers.form import reads_a_server
+from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.provider import Provider
 from localai.redaction import remember
 from localai.sizing.context import (

@@ -20,7 +20,7 @@ from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
-from localai.providers.room_before import RoomBefore
+from localai.providers.memory_before import MemoryBefore
 from localai.providers.worker_chat import (
     WorkerProvider,
     announce_stopped_owner,
@@ -73,7 +73,7 @@ FACTS = ProviderFacts(
     # As many as the worker computes together; the others wait in its queue.
     most_concurrent=32,
     runs_here=mlx_may_run,
-    says_marks_as_text=True,
+    keeps_special_tokens_as_text=True,
     takes_chat_template=True,
 )
 
@@ -112,16 +112,16 @@ class Mlx(WorkerProvider):
         _refuse_what_mlx_cannot(request, self._paths)
         clock = AnswerClock(limits_of(request))
         spec = self._spec(request)
-        room = RoomBefore()
+        before = MemoryBefore()
         taken: int | None = None
         load_s: float | None = None
         if not is_warm(self._paths, spec):
             yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
             load_s = 0.0
             taken = _needed_bytes(request, spec.context_tokens)
-        with self._worker(request, spec, room) as lease:
+        with self._worker(request, spec, before) as lease:
             yield from announce_stopped_owner(lease)
-            yield from room.warnings(taken)
+            yield from before.warnings(taken)
             load_s = None if load_s is None else time.perf_counter() - clock.started
             yield from self._template_doubts(request, lease)
             context = _grown_context(request, lease)
@@ -142,11 +142,11 @@ class Mlx(WorkerProvider):
         spec = self._spec(request)
         loaded = is_warm(self._paths, spec)
         if not loaded and not request.force:
-            _check_memory(request, 0, room_tokens, RoomBefore())
+            _check_memory(request, 0, room_tokens, MemoryBefore())
         with self._worker(request, spec) as lease:
             have = lease.info.context_tokens
             if loaded and not request.force and room_tokens > have:
-                _check_memory(request, have, room_tokens, RoomBefore())
+                _check_memory(request, have, room_tokens, MemoryBefore())
             _grow(lease, {"context_tokens": have, "room_tokens": room_tokens})
         return context_tokens
 
@@ -161,13 +161,13 @@ class Mlx(WorkerProvider):
             pass
 
     def _worker(
-        self, request: ChatRequest, spec: WorkerSpec, room: RoomBefore | None = None
+        self, request: ChatRequest, spec: WorkerSpec, before: MemoryBefore | None = None
     ) -> AbstractContextManager[Lease]:
         """The worker, which is started on entering; its memory is checked before."""
         interpreter = mlx_interpreter()
         if not request.force and not is_warm(self._paths, spec):
             # By formula, because the worker itself projects nothing.
-            _check_memory(request, 0, spec.context_tokens, room or RoomBefore())
+            _check_memory(request, 0, spec.context_tokens, before or MemoryBefore())
         return self._acquired(request, spec, lambda: None, interpreter=interpreter)
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
@@ -223,7 +223,7 @@ def _refuse_what_mlx_cannot(request: ChatRequest, paths: Paths) -> None:
             )
     sees = any(message.images for message in request.messages)
     if sees or request.schema is not None:
-        from localai.providers.instead import only_by_gguf
+        from localai.providers.able_models import only_by_gguf
 
         raise only_by_gguf(request.model, paths, sees=sees)
 
@@ -241,7 +241,7 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
     if needed <= have:
         return have
     if not request.force:
-        _check_memory(request, have, needed, RoomBefore())
+        _check_memory(request, have, needed, MemoryBefore())
     _grow(lease, {"context_tokens": needed})
     return needed
 
@@ -254,7 +254,7 @@ def _grow(lease: Lease, wanted: dict[str, int]) -> None:
 
 
 def _check_memory(
-    request: ChatRequest, loaded_tokens: int, context_tokens: int, room: RoomBefore
+    request: ChatRequest, loaded_tokens: int, context_tokens: int, before: MemoryBefore
 ) -> None:
     """Raise InsufficientResources if the memory that is still to be allocated exceeds what a model
     may take.
@@ -262,7 +262,7 @@ def _check_memory(
     With `loaded_tokens` above 0 the model is loaded already, with a context of that many.
     """
     need = _projected(request, context_tokens)
-    available = room.most_bytes()
+    available = before.most_bytes()
     if need is None or available is None:
         return
     before = _projected(request, loaded_tokens) if loaded_tokens else None

@@ -20,7 +20,7 @@ from localai.errors import (
     InvalidInput,
 )
 from localai.providers.facts import ProviderFacts
-from localai.providers.form import reads_a_server
+from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.ollama_question import (
     OwnContextTooSmall,

@@ -19,7 +19,7 @@ from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
-from localai.providers.form import reads_a_server
+from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
     OTHER_ERRORS,
@@ -56,7 +56,7 @@ FACTS = ProviderFacts(
     price_list="openai",
     concurrency=8,
     holds_schemas="openai",
-    says_marks_as_text=True,
+    keeps_special_tokens_as_text=True,
     template_is_elsewhere="a cloud's models are asked in its own way",
 )
 

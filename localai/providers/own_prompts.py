@@ -1,5 +1,5 @@
-"""Prompts that are made here, where the engine's chat endpoint would make another: the model's own
-marks are said in them, or its maker gave it a template in Go's language."""
+"""Prompts that localai renders, where the engine's chat endpoint would make another one: the messages
+contain special tokens, or the model's maker gave it a template in Go's language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from localai.dataclass import dataclass
-from localai.wires.parts import may_have_marks
+from localai.wires.parts import may_have_special_tokens
 
 if TYPE_CHECKING:
     from localai.engine.lifecycle import Lease
@@ -34,7 +34,7 @@ def own_prompt(
     """The prompt of `body`; None where the chat endpoint makes it as well. `render` makes one by
     the engine's template, `made` is the one by the maker's if it was made before. Raises
     ServerRefused, Unreachable."""
-    hidden = _hidden_marks(lease, body)
+    hidden = _hidden_special_tokens(lease, body)
     asked = body if hidden is None else {**body, "messages": hidden.messages}
     if request.model.go_template is not None and (made is None or hidden is not None):
         from localai.providers.go_prompts import go_prompt
@@ -48,10 +48,10 @@ def own_prompt(
     return OwnPrompt(rendered, [(rendered, False)] if hidden is None else hidden.pieces(rendered))
 
 
-def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
-    """What `hidden_marks` says; a conversation in which none can stand is not kept waiting."""
-    if not may_have_marks(message.get("content") for message in body["messages"]):
+def _hidden_special_tokens(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
+    """As `hidden_special_tokens`, whose module is imported only for texts that may contain some."""
+    if not may_have_special_tokens(message.get("content") for message in body["messages"]):
         return None
-    from localai.providers.said_marks import hidden_marks
+    from localai.providers.worker_special_tokens import hidden_special_tokens
 
-    return hidden_marks(lease, body)
+    return hidden_special_tokens(lease, body)

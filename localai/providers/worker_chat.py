@@ -200,7 +200,7 @@ def answer_of_worker(
             path, sent_body = "/v1/chat/completions", body
             if prompt is not None:
                 _refuse_budget(body)
-                from localai.providers.said_marks import (
+                from localai.providers.worker_special_tokens import (
                     COMPLETIONS,
                     as_chat,
                     completion_body,
@@ -236,10 +236,10 @@ def answer_of_worker(
 
 def _refuse_budget(body: Mapping[str, Any]) -> None:
     """Raise InvalidInput for a budget of thinking: the engine keeps it in its chat endpoint only,
-    and what is asked has the model's own marks in it, which go another way."""
+    and the messages have special tokens of the model in them, which go another way."""
     if "thinking_budget_tokens" in body:
         raise InvalidInput(
-            "--think N does not go with a model's own marks in what is asked",
+            "--think N does not go with special tokens of the model in what is asked",
             hint="--think on thinks as long as the model likes",
         )
 
@@ -278,7 +278,7 @@ def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
 
 def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPrompt:
     """What the model would read, by its own template and tokenizer. Raises its refusal."""
-    from localai.providers.said_marks import prompt_in_pieces
+    from localai.providers.worker_special_tokens import prompt_in_pieces
 
     body = worker_body(request)
     try:

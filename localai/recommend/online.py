@@ -22,7 +22,7 @@ from localai.formats import FileFormat
 from localai.recommend.hub_model import HubModel, formats_of, hub_model
 from localai.recommend.kept_hub import KeptHub, Unread, read_kept, write_kept
 from localai.recommend.publishers import MAKERS, asked_publishers
-from localai.recommend.room import room_of
+from localai.recommend.memory_for_models import memory_for_models
 from localai.stores.references import HubReference
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _ask(
     if len(unasked) == len(publishers):
         raise errors[0]
     chosen = _chosen(listed)
-    most_bytes = room_of(machine).total
+    most_bytes = memory_for_models(machine).total_bytes
     fitting = [each for each in chosen if (each[0].parameters or 0) * _LEAST_BYTES <= most_bytes]
     kept = KeptHub(
         server.shown,

@@ -28,7 +28,7 @@ from localai.dataclass import dataclass
 from localai.hardware.facts import Machine
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 from localai.recommend.hub_model import HubModel
-from localai.recommend.room import Room, room_of
+from localai.recommend.memory_for_models import MemoryForModels, memory_for_models
 from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, predict_speed, slowdown_of
 from localai.units import bytes_text
 
@@ -98,7 +98,7 @@ class _Situation:
     """For what each model is judged: the machine, the task, and what is known of models there."""
 
     machine: Machine
-    room: Room
+    memory: MemoryForModels
     task: Task
     installed: Collection[str]
     own_runs: Mapping[str, Sequence[OwnRun]]
@@ -120,7 +120,7 @@ def recommend(
     name, in MLX too; they correct the predictions for the other models, too.
     """
     runs = own_runs or {}
-    asked = _Situation(machine, room_of(machine), task, installed, runs, _slowdown(machine, runs))
+    asked = _Situation(machine, memory_for_models(machine), task, installed, runs, _slowdown(machine, runs))
     models = (*catalogue().entries, *others)
     found = [_choose(model, asked) for model in models if task in model.tasks]
     lively = _can_be_lively(found, task)
@@ -178,12 +178,12 @@ def _has_useful_context(offer: Recommendation) -> bool:
 
 
 def _offer(entry: Candidate, file: File, asked: _Situation) -> Recommendation:
-    room, task = asked.room, asked.task
+    memory, task = asked.memory, asked.task
     least = min(_LEAST_CONTEXT, entry.context_tokens)
     need = entry.memory(file, min(_USEFUL_CONTEXT, entry.context_tokens)).total_bytes
-    in_gpu = need <= room.gpu
-    limit = room.gpu if in_gpu else room.total
-    spills = room.gpu > 0 and not in_gpu
+    in_gpu = need <= memory.gpu_bytes
+    limit = memory.gpu_bytes if in_gpu else memory.total_bytes
+    spills = memory.gpu_bytes > 0 and not in_gpu
     smallest = entry.memory(file, least).total_bytes
     fits = smallest <= limit
     context = _longest_context(entry, file, limit, least) if fits else None

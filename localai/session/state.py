@@ -17,7 +17,7 @@ from localai.errors import LocalaiError, find_localai_error
 from localai.output.answer import SilentWriter, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.output import Output
-from localai.session.advice import hint_here, line_here
+from localai.session.hints import hint_here, line_here
 from localai.session.interrupts import Interrupts
 from localai.types import Events, Image
 

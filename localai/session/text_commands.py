@@ -13,7 +13,7 @@ from typing import Final, TextIO
 from localai.chat.file_arguments import GatheredFiles, gather_files, some_of
 from localai.chat.filling import filled_system
 from localai.chat.inputs import read_image
-from localai.chat.sight import require_sight
+from localai.chat.pictures import require_vision
 from localai.chat.templates import Template, find_template, list_templates
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
@@ -57,7 +57,7 @@ def attach(session: Session, argument: str) -> None:
     if argument == "none":
         session.pictures = {}
     elif argument:
-        require_sight(session.asker.chosen.model, session.asker.paths)
+        require_vision(session.asker.chosen.model, session.asker.paths)
         try:
             session.pictures[argument] = read_image(argument)
         except NotFound:

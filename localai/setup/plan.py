@@ -23,7 +23,7 @@ from localai.fetch.pull import find_model
 from localai.hardware.facts import disturbance
 from localai.providers.gpu_use import idle_gpu, without_idle_gpu
 from localai.providers.registry import declared_facts
-from localai.recommend.room import room_of
+from localai.recommend.memory_for_models import memory_for_models
 from localai.setup.engines import Engine, choose_engine, embedded_engine
 from localai.setup.offline import BundledModel, bundled_model
 from localai.stores.starter import STARTER
@@ -48,7 +48,7 @@ _LINE_BYTES_PER_S: Final = 12.5e6
 # ten; or takes at most this share of what the machine has for models, where that is more: who has
 # 64 GB did not buy them for what 16 GB can do.
 _SOON_BYTES: Final = 8 * 60 * _LINE_BYTES_PER_S
-_SHARE_OF_ROOM: Final = 0.4
+_SHARE_OF_MEMORY: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _doubts(machine: Machine) -> list[str]:
 
 def largest_download(machine: Machine) -> float:
     """How large in bytes a model may be that set-up chooses by itself on `machine`."""
-    return max(_SOON_BYTES, _SHARE_OF_ROOM * room_of(machine).fast)
+    return max(_SOON_BYTES, _SHARE_OF_MEMORY * memory_for_models(machine).fast_bytes)
 
 
 def _name_for(engine: Engine, offer: Recommendation, largest_bytes: float) -> str | None:

@@ -124,7 +124,7 @@ def decode_devices(
                 kind,
                 rate,
                 rate * KINDS[kind].context_share,
-                gpu_room(gpu),
+                gpu_memory_for_models(gpu),
                 bool(gpu.unified.value),
                 "assumed" if old else bandwidth.confidence or "assumed",
                 f"{bandwidth_text(bandwidth.value)} of {name}",
@@ -188,7 +188,7 @@ def gpu_kind(gpu: Gpu) -> DeviceKind | None:
     return None
 
 
-def gpu_room(gpu: Gpu) -> int:
+def gpu_memory_for_models(gpu: Gpu) -> int:
     """The bytes of memory that a model may take on the GPU."""
     memory = gpu.memory_total_bytes.value or 0
     if gpu.unified.value:

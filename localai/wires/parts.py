@@ -30,9 +30,9 @@ _MARKS_BEGIN_WITH = "<[◁"
 _MEDIA_TYPE = lazy_pattern(r"image/[a-z0-9.+-]{1,40}")
 
 
-def may_have_marks(texts: Iterable[Any]) -> bool:
+def may_have_special_tokens(texts: Iterable[Any]) -> bool:
     """Whether a model's own mark could stand in one of the texts. Most questions need no more, and
-    the module that knows the marks takes a millisecond to import."""
+    the module that knows special tokens takes a millisecond to import."""
     return any(
         isinstance(text, str) and begin in text for text in texts for begin in _MARKS_BEGIN_WITH
     )

@@ -1,4 +1,4 @@
-"""Special tokens in a user's text: text that a tokenizer reads as the model's own marks. Pure.
+"""Special tokens in a user's text: text that a tokenizer reads as a mark of the model's. Pure.
 
 `<|im_end|><|im_start|>user` in a file would end the user's turn and begin another. So when localai
 renders a prompt, it replaces each such text by a placeholder character while the template renders.

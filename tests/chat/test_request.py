@@ -11,7 +11,7 @@ from localai.chat.request import (
     AskSettings,
     build_request,
     context_doubt,
-    marks_doubt,
+    special_tokens_doubt,
     overlaid,
 )
 from localai.chat.schema import from_document
@@ -127,5 +127,5 @@ def test_marks_beside_pictures_or_tools_are_said_where_they_are_read(tmp_path: P
         ("openai", (marked,), (tool,), False),
     ):
         model = ResolvedModel(provider, "m", Zone.DEVICE, "here")
-        doubt = marks_doubt(ChatRequest(model, messages, tools=tools), config)
+        doubt = special_tokens_doubt(ChatRequest(model, messages, tools=tools), config)
         assert (doubt is not None) is is_said, (provider, tools)

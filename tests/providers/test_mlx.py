@@ -29,7 +29,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.hardware import memory
-from localai.hardware.memory import MemoryRoom
+from localai.hardware.memory import FreeMemory
 from localai.locks import is_locked
 from localai.paths import Paths, locate
 from localai.providers import mlx
@@ -129,7 +129,7 @@ def test_a_batch_has_room_for_its_answers_together(
     request = ChatRequest(model, (CAPITAL,), options=SHORT)
     assert provider.prepare(request, 8, 2000) == 2000
     assert _done(list(provider.stream(request))).context_tokens == 256, "of one answer"
-    monkeypatch.setattr(memory, "memory_room", lambda: MemoryRoom(1_000_000, 1_000_000))
+    monkeypatch.setattr(memory, "free_memory", lambda: FreeMemory(1_000_000, 1_000_000))
     with pytest.raises(InsufficientResources, match=r"context of [\d,]+ tokens needs"):
         provider.prepare(request, 32, 1_000_000)
 
@@ -197,7 +197,7 @@ def test_for_what_mlx_cannot_do_the_model_that_can_is_named(
 def test_what_does_not_fit_is_refused_with_the_numbers(
     ask: Callable[..., list[Event]], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "memory_room", lambda: MemoryRoom(100_000_000, 100_000_000))
+    monkeypatch.setattr(memory, "free_memory", lambda: FreeMemory(100_000_000, 100_000_000))
     with pytest.raises(InsufficientResources, match=r"5\d\d MB .*100 MB is available"):
         ask()
     assert workers(paths) == []
@@ -206,7 +206,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(
 def test_what_the_system_can_make_room_for_is_loaded_with_a_warning(
     ask: Callable[..., list[Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "memory_room", lambda: MemoryRoom(100_000_000, 1 << 40))
+    monkeypatch.setattr(memory, "free_memory", lambda: FreeMemory(100_000_000, 1 << 40))
     said = [event.message for event in ask() if isinstance(event, Loading)]
     assert any("of memory, and 100 MB was free" in each for each in said)
 

@@ -1,9 +1,9 @@
-"""Special tokens in what is said to a worker of llama.cpp: they stay text.
+"""Special tokens in the messages for a worker of llama.cpp: they stay text.
 
-Its chat endpoint tokenizes what the template made as one text, special tokens and all. So a
-conversation in which one stands goes another way: the template is asked for alone, with characters
-in their place, and what is sent is the prompt in pieces, theirs as tokens of plain text. Nothing
-changes for a conversation without.
+The engine's chat endpoint tokenizes the rendered prompt as one text, special tokens included. So a
+conversation whose messages contain some takes another way: the template is rendered alone, with a
+placeholder for each, and the prompt is sent in pieces, theirs as tokens of plain text. Nothing
+changes for a conversation without any.
 
 Pictures and tools need the chat endpoint; there they remain what the tokenizer makes of them.
 """
@@ -33,9 +33,9 @@ _OF_CHATS: Final = (
 _OPENING: Final = re.compile(r"(<think>|<thinking>|\[THINK\]|<seed:think>|◁think▷)\s*$")
 
 
-def hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
-    """The conversation of a chat's `body` without the model's special tokens; None where none is
-    said, or where nothing can be done about it."""
+def hidden_special_tokens(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
+    """The conversation of a chat's `body` without the model's special tokens; None if it has none, or
+    if nothing can be done about them."""
     messages = body["messages"]
     texts = texts_of(messages)
     if lease.info.spec.kind != "llamacpp" or body.get("tools") or len(texts) < len(messages):
@@ -71,12 +71,12 @@ def _pieces(lease: Lease, texts: list[str], *, parse_special: bool) -> set[str]:
 
 def prompt_in_pieces(lease: Lease, pieces: list[tuple[str, bool]]) -> list[str | int]:
     """The prompt of these `Hidden.pieces` as the engine takes it: texts, in which special tokens
-    are such, and tokens."""
+    count as such, and tokens."""
     prompt: list[str | int] = []
     # A file may have thousands of the same.
     known: dict[str, list[int]] = {}
-    for text, is_said in pieces:
-        if is_said:
+    for text, is_plain in pieces:
+        if is_plain:
             if text not in known:
                 known[text] = _as_text(lease, text)
             prompt += known[text]

@@ -12,7 +12,7 @@ import pytest
 from localai.engine.llamacpp.log import card_memory_bytes, host_memory, main_memory_bytes
 from localai.hardware import memory, readers
 from localai.hardware.facts import Fact
-from localai.hardware.memory import live_memory, memory_room
+from localai.hardware.memory import live_memory, free_memory
 from localai.hardware.readers import ProgramOutcome
 
 GIB = 1 << 30
@@ -37,28 +37,28 @@ def test_a_used_mac_loads_what_metal_allows_and_knows_what_was_free(
     used_8gb_mac: Callable[[str], None],
 ) -> None:
     used_8gb_mac("")
-    room = memory_room()
-    assert room is not None
-    assert room.free_bytes == 2 * GIB
+    found = free_memory()
+    assert found is not None
+    assert found.free_bytes == 2 * GIB
     # Two thirds, as llama.cpp's log says on such a machine: 5,461 MiB.
-    assert room.most_bytes >> 20 == 5461
+    assert found.most_bytes >> 20 == 5461
 
 
 def test_a_limit_that_the_user_set_is_the_limit(used_8gb_mac: Callable[[str], None]) -> None:
     used_8gb_mac("iogpu.wired_limit_mb: 7000\n")
-    room = memory_room()
-    assert room is not None and room.most_bytes == 7000 << 20
+    found = free_memory()
+    assert found is not None and found.most_bytes == 7000 << 20
 
 
 def test_elsewhere_it_is_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     there = replace(live_memory(), available_bytes=Fact(3 * GIB, "test"))
     monkeypatch.setattr(memory, "live_memory", lambda: there)
     monkeypatch.setattr(sys, "platform", "linux")
-    room = memory_room()
-    assert room is not None and room.free_bytes == room.most_bytes == 3 * GIB
+    found = free_memory()
+    assert found is not None and found.free_bytes == found.most_bytes == 3 * GIB
     unknown = replace(there, available_bytes=Fact.unknown("test"))
     monkeypatch.setattr(memory, "live_memory", lambda: unknown)
-    assert memory_room() is None
+    assert free_memory() is None
 
 
 _LOG = """\

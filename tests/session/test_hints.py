@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.session.advice import hint_here, line_here
+from localai.session.hints import hint_here, line_here
 
 ROOT = Path(__file__).parents[2] / "localai"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.sight import as_seen, loss_doubt, require_sight, sight_doubt
+from localai.chat.pictures import as_seen, loss_doubt, require_vision, blindness_doubt
 from localai.errors import InvalidInput
 from localai.paths import locate
 from localai.types import ChatRequest, Image, Message, ResolvedModel, Zone
@@ -27,10 +27,10 @@ SAID = (
 
 def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
     with pytest.raises(InvalidInput, match="p/m cannot see pictures") as refused:
-        require_sight(BLIND, locate())
+        require_vision(BLIND, locate())
     assert refused.value.command == "localai recommend --task vision"
-    require_sight(SEEING, locate())
-    require_sight(UNKNOWN, locate())
+    require_vision(SEEING, locate())
+    require_vision(UNKNOWN, locate())
 
 
 def test_a_model_that_is_here_and_sees_is_in_the_line_to_type(localai_home: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_model_that_is_here_and_sees_is_in_the_line_to_type(localai_home: Path
     [seeing] = write(models / "eyes" / "eyes.gguf", MODELS["llama, tied"])
     write_projector(seeing.with_name("mmproj-eyes.gguf"))
     with pytest.raises(InvalidInput) as refused:
-        require_sight(BLIND, locate(), "-a", "my cat.png", "what?")
+        require_vision(BLIND, locate(), "-a", "my cat.png", "what?")
     assert refused.value.hint == "eyes/eyes is here and sees them"
     line = "localai chat -m eyes/eyes -a 'my cat.png' 'what?'"
     assert refused.value.command == line
@@ -50,7 +50,7 @@ def test_a_model_that_is_here_and_sees_is_in_the_line_to_type(localai_home: Path
 def test_who_may_see_gets_every_picture(model: ResolvedModel) -> None:
     request = ChatRequest(model, SAID)
     assert as_seen(request, locate()) is request
-    assert sight_doubt(request) is None
+    assert blindness_doubt(request) is None
 
 
 def test_a_blind_model_gets_the_words_and_that_is_said() -> None:
@@ -58,8 +58,8 @@ def test_a_blind_model_gets_the_words_and_that_is_said() -> None:
     seen = as_seen(request, locate())
     assert [each.images for each in seen.messages] == [(), (), ()]
     assert [each.text for each in seen.messages] == [each.text for each in SAID]
-    assert sight_doubt(request) == "p/m cannot see the 2 pictures of this conversation"
-    assert sight_doubt(ChatRequest(BLIND, SAID[1:])) is None
+    assert blindness_doubt(request) == "p/m cannot see the 2 pictures of this conversation"
+    assert blindness_doubt(ChatRequest(BLIND, SAID[1:])) is None
 
 
 def test_a_blind_model_is_not_asked_about_a_picture() -> None:

@@ -29,11 +29,11 @@ def is_blind(model: ResolvedModel) -> bool:
     return model.capabilities is not None and "vision" not in model.capabilities
 
 
-def require_sight(model: ResolvedModel, paths: Paths, *asked: object) -> None:
+def require_vision(model: ResolvedModel, paths: Paths, *asked: object) -> None:
     """Raise InvalidInput if the model is known to take no pictures. It names a model that does, in
     a line that ends with the words `asked`."""
     if is_blind(model):
-        from localai.providers.instead import cannot_see
+        from localai.providers.able_models import cannot_see
 
         raise cannot_see(model, paths, *asked)
 
@@ -44,7 +44,7 @@ def as_seen(request: ChatRequest, paths: Paths) -> ChatRequest:
     if not is_blind(request.model) or not count_pictures(request.messages):
         return request
     if (without := without_earlier(request)) is None:
-        require_sight(request.model, paths)
+        require_vision(request.model, paths)
     return without or request
 
 
@@ -72,7 +72,7 @@ def refusal_doubt(request: ChatRequest) -> str:
     return f"{model} takes no pictures: it is asked without the {count} of this conversation"
 
 
-def sight_doubt(request: ChatRequest) -> str | None:
+def blindness_doubt(request: ChatRequest) -> str | None:
     """What is to be said of the pictures that `as_seen` takes out; None if there are none."""
     count = count_pictures(request.messages)
     if not is_blind(request.model) or not count:

@@ -1,4 +1,4 @@
-"""The memory that there was before a worker was started."""
+"""The memory that was free before a worker was started."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from localai.types import Events, Loading
 from localai.units import bytes_text
 
 
-class RoomBefore:
-    """The room for a model before a worker was started, so that a warning can say what was free."""
+class MemoryBefore:
+    """What was free before a worker was started, so that a warning can say it."""
 
     def __init__(self) -> None:
         self._free: int | None = None
@@ -15,11 +15,11 @@ class RoomBefore:
     def most_bytes(self) -> int | None:
         """Looks, and returns what a model may take; None if that is unknown."""
         # Only where a worker must be started, so that a warm one-shot does not import psutil.
-        from localai.hardware.memory import memory_room
+        from localai.hardware.memory import free_memory
 
-        room = memory_room()
-        self._free = None if room is None else room.free_bytes
-        return None if room is None else room.most_bytes
+        memory = free_memory()
+        self._free = None if memory is None else memory.free_bytes
+        return None if memory is None else memory.most_bytes
 
     def warnings(self, taken_bytes: int | None) -> Events:
         """A warning if a model that takes `taken_bytes` was started with less free memory."""
