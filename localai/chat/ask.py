@@ -9,6 +9,14 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from localai.chat.off_device import fallback_for, prompt_destination
+from localai.chat.pictures import (
+    as_seen,
+    blindness_doubt,
+    count_pictures,
+    refusal_doubt,
+    refuses_pictures,
+    without_earlier,
+)
 from localai.chat.recorder import Recorder
 from localai.chat.request import (
     AskSettings,
@@ -18,14 +26,6 @@ from localai.chat.request import (
     system_prompt,
 )
 from localai.chat.select import SelectedModel
-from localai.chat.pictures import (
-    as_seen,
-    count_pictures,
-    refusal_doubt,
-    refuses_pictures,
-    blindness_doubt,
-    without_earlier,
-)
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
 from localai.loops import without_loops

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from localai.answers import PartialAnswer
 from localai.chat.ask import Asker, ask
+from localai.chat.pictures import as_seen
 from localai.chat.recorder import Recorder
 from localai.chat.request import build_request
 from localai.chat.select import SelectedModel
-from localai.chat.pictures import as_seen
 from localai.chat.turn_tree import (
     Turn,
     TurnTree,

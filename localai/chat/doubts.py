@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from localai.chat.request import AskSettings, special_tokens_doubt, settings_doubts
+from localai.chat.request import AskSettings, settings_doubts, special_tokens_doubt
 from localai.types import ChatRequest
 
 if TYPE_CHECKING:

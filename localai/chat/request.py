@@ -219,7 +219,7 @@ def special_tokens_doubt(request: ChatRequest, config: Config) -> str | None:
         return None
     return (
         f"{request.model.provider} may read {_first(found, ', ')} in what is asked as"
-        " special tokens of the model, and not as text"
+        " special tokens, and not as text"
     )
 
 

@@ -1,12 +1,12 @@
-"""The options that say which model to ask and how. They are declared once for every command that
-asks, and read once.
+"""The options that say which model to ask and how, declared once for every command that asks.
 
     @app.command(cls=PairCommand)
     @with_ask_options
-    def chat(prompt: Prompt, asked: AskOptions = NOT_ASKED, ...) -> int:
-        settings = read_ask_options(asked, paths, config).settings
+    def chat(prompt: Prompt, ask_options: AskOptions = NO_ASK_OPTIONS, ...) -> int:
+        settings = parse_ask_options(ask_options, paths, config).settings
 
-The command line then has each option of `AskOptions` in the place of the parameter `asked`.
+The command line then has each option of `AskOptions` in the place of the parameter `ask_options`.
+`parsed_ask_options` reads them.
 """
 
 from __future__ import annotations
@@ -16,30 +16,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import field, fields
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 import typer
 
-from localai.chat.off_device import allow_every_cloud
-from localai.chat.request import LEAST_CONTEXT, AskSettings, overlaid
 from localai.commands.options import PAIR
-from localai.config import Config, parse_duration
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput
-from localai.files import user_path
-from localai.options import SAMPLING_OPTIONS, SamplingOption, parse_options
-from localai.types import Options, Think
-from localai.units import parse_count
+from localai.options import SAMPLING_OPTIONS, SamplingOption
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from localai.chat.schema import Schema
-    from localai.chat.templates import Template
-    from localai.paths import Paths
-
-_PARAMETER = "asked"
-_SAMPLING = "sampling"
+_PARAMETER: Final = "ask_options"
+_SAMPLING: Final = "sampling"
 _BY_KEYWORD: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _Result = TypeVar("_Result")
 
@@ -144,30 +130,15 @@ class AskOptions:
     ] = False
 
 
-NOT_ASKED: Final = AskOptions()
-"""The default of the parameter `asked`, which every call replaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The meaning of the options.
-
-    `settings` has the template's settings with the command line's laid over them. `model` is the
-    name of the model; None is the default one. `config` may permit more for this one run.
-    """
-
-    model: str | None
-    settings: AskSettings
-    template: Template | None
-    parameters: dict[str, str]
-    config: Config
+NO_ASK_OPTIONS: Final = AskOptions()
+"""The default of the parameter `ask_options`, which every call replaces."""
 
 
 def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
-    """`command` with the options of AskOptions in the place of its parameter `asked`.
+    """`command` with the options of AskOptions in the place of its parameter `ask_options`.
 
     If `command` itself uses a form (`-o`) for another option, it keeps that form. An option that
-    has no form left is not offered, and has its default in `asked`.
+    has no form left is not offered, and has its default there.
     """
     hints = get_type_hints(command, include_extras=True)
     own = inspect.signature(command).parameters
@@ -196,44 +167,12 @@ def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     @functools.wraps(command)
     def expanded(**given: Any) -> _Result:
         sampling = {each.name: given.pop(each.name) for each in SAMPLING_OPTIONS}
-        asked = AskOptions(**{name: given.pop(name) for name in names}, sampling=sampling)
-        return command(**given, asked=asked)
+        options = AskOptions(**{name: given.pop(name) for name in names}, sampling=sampling)
+        return command(**given, ask_options=options)
 
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {each.name: each.annotation for each in parameters}
     return expanded
-
-
-def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
-    """The meaning of the options. Raises NotFound for an unknown template, and InvalidInput."""
-    template = _template(given.template, paths)
-    settings = AskSettings(
-        system=given.system or None,
-        options=asked_options(given),
-        schema=_schema(given.schema),
-        chat_template=_chat_template(given.chat_template),
-        adapter=_adapter(given.adapter),
-        think=_think(given.think),
-        think_tokens=_think_tokens(given.think),
-        context_tokens=_context(given.ctx),
-        keep_alive_s=_keep_alive(given.keep_alive),
-        force=given.force,
-    )
-    model = given.model
-    if template is not None:
-        from localai.chat.filling import settings_of
-
-        settings = overlaid(settings_of(template), settings)
-        model = model or template.model
-    parameters = dict(cast("list[tuple[str, str]]", given.parameter or []))
-    config = allow_every_cloud(config) if given.allow_cloud else config
-    return Asked(model, settings, template, parameters, config)
-
-
-def asked_options(given: AskOptions) -> Options:
-    """The sampling options that were typed. Raises InvalidInput."""
-    pairs = cast("list[tuple[str, str]]", given.option or [])
-    return parse_options(pairs, **given.sampling)
 
 
 def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:
@@ -276,81 +215,3 @@ def _without(hint: Any, taken: set[str]) -> Any:
     option.default, *others = [form for form in forms if form not in taken]
     option.param_decls = tuple(others)
     return Annotated[hint.__origin__, option]
-
-
-def _context(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        tokens = parse_count(text)
-    except ValueError as error:
-        raise InvalidInput(f"--ctx takes {error}, not {text!r}", hint="--ctx 8k") from error
-    if tokens < LEAST_CONTEXT:
-        raise InvalidInput(f"--ctx takes at least {LEAST_CONTEXT} tokens, not {text!r}")
-    return tokens
-
-
-def _think(text: str | None) -> Think | None:
-    if text is None:
-        return None
-    if text[:1].isdigit():
-        return "on"
-    if text not in get_args(Think):
-        raise InvalidInput(
-            f"--think takes {', '.join(get_args(Think))} or a number of tokens, not {text!r}",
-            hint="--think high",
-        )
-    return cast("Think", text)
-
-
-def _think_tokens(text: str | None) -> int | None:
-    if text is None or not text[:1].isdigit():
-        return None
-    try:
-        tokens = parse_count(text)
-    except ValueError as error:
-        raise InvalidInput(f"--think takes {error}, not {text!r}", hint="--think 800") from error
-    if tokens == 0:
-        raise InvalidInput("--think takes a number from 1", hint="--think off")
-    return tokens
-
-
-def _keep_alive(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InvalidInput(f"--keep-alive must be {error}, not {text!r}") from error
-
-
-def _template(name: str | None, paths: Paths) -> Template | None:
-    if name is None:
-        return None
-    from localai.chat.templates import find_template
-
-    return find_template(name, paths)
-
-
-def _chat_template(file: str | None) -> str | None:
-    if file is None:
-        return None
-    from localai.chat.chat_template import read_chat_template
-
-    return read_chat_template(user_path(file))
-
-
-def _adapter(file: str | None) -> Path | None:
-    if file is None:
-        return None
-    from localai.formats.gguf_kinds import require_adapter
-
-    return require_adapter(user_path(file))
-
-
-def _schema(given: str | None) -> Schema | None:
-    if given is None:
-        return None
-    from localai.chat.schema import from_command_line
-
-    return from_command_line(given)

@@ -23,13 +23,9 @@ from localai.batch.run import Batch
 from localai.chat.off_device import prompt_destination
 from localai.chat.recorder import UsageRecorder
 from localai.chat.select import select_model
-from localai.commands.ask_options import (
-    NOT_ASKED,
-    AskOptions,
-    read_ask_options,
-    with_ask_options,
-)
+from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
 from localai.commands.options import PairCommand, Quiet
+from localai.commands.parsed_ask_options import parse_ask_options
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
@@ -58,7 +54,7 @@ def batch(
     answers: Annotated[
         str, typer.Option("-O", "--output", help="The file for the answers; - is stdout.")
     ] = _STREAM,
-    asked: AskOptions = NOT_ASKED,
+    ask_options: AskOptions = NO_ASK_OPTIONS,
     jobs: Annotated[
         int | None,
         typer.Option("-j", "--jobs", min=1, max=4096, help="At most N requests at a time."),
@@ -87,9 +83,9 @@ def batch(
         raise InvalidInput("--json and the answers cannot both go to stdout", hint="--output FILE")
     output = Output("batch", as_json=as_json, quiet=quiet)
     paths, config = load_settings("batch")
-    means = read_ask_options(asked, paths, config)
-    config = means.config
-    selected = select_model(means.model, config, open_pool(context, paths))
+    parsed = parse_ask_options(ask_options, paths, config)
+    config = parsed.config
+    selected = select_model(parsed.model, config, open_pool(context, paths))
     destination = prompt_destination(selected, config)
     if destination is not None:
         output.announce(destination)
@@ -103,7 +99,7 @@ def batch(
                 prompts, answers, shown, ordered=not as_completed, retry_failed=retry_failed
             ),
             selected,
-            LineDefaults(means.settings, means.template, means.parameters),
+            LineDefaults(parsed.settings, parsed.template, parsed.parameters),
             config,
             concurrency=allowed_concurrency(selected.provider.name, jobs, config),
             record=lambda outcome: _record(outcome, selected.model, config),

@@ -13,23 +13,19 @@ from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.file_arguments import takes_stdin
 from localai.chat.off_device import select_or_fall_back
+from localai.chat.pictures import loss_doubt, require_vision
 from localai.chat.recorder import DatabaseRecorder, Recorder
 from localai.chat.request import settings_doubts
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
-from localai.chat.pictures import loss_doubt, require_vision
-from localai.commands.ask_options import (
-    NOT_ASKED,
-    AskOptions,
-    read_ask_options,
-    with_ask_options,
-)
+from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
 from localai.commands.conflicts import refuse_conflicts, warn_of_a_number
+from localai.commands.dry_run import save_line, show_dry_run
 from localai.commands.one_shot import Showing, show_one
 from localai.commands.options import Json, PairCommand, Quiet
+from localai.commands.parsed_ask_options import parse_ask_options
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
-from localai.commands.dry_run import save_line, show_dry_run
 from localai.config import Config
 from localai.errors import (
     InvalidInput,
@@ -59,7 +55,7 @@ def chat(
     prompt: Annotated[
         list[str] | None, typer.Argument(help="The question; stdin's text comes before it.")
     ] = None,
-    asked: AskOptions = NOT_ASKED,
+    ask_options: AskOptions = NO_ASK_OPTIONS,
     file: Annotated[
         list[str] | None,
         typer.Option(
@@ -144,7 +140,7 @@ def chat(
     output = Output("chat", as_json=as_json, quiet=quiet)
     paths, config = load_settings("chat")
     providers = open_pool(context, paths)
-    one_shot = bool(prompt or extract or asked.schema or as_json or more or dry_run)
+    one_shot = bool(prompt or extract or ask_options.schema or as_json or more or dry_run)
     one_shot = one_shot or logprobs is not None
     warn_of_a_number(prompt, output, no_log=no_log, goes_on=continued)
     refuse_conflicts(
@@ -158,18 +154,18 @@ def chat(
             "--raw": raw,
             "--json": as_json,
             "--airgap": context.find_root().params.get("airgap"),
-            "--allow-cloud": asked.allow_cloud,
+            "--allow-cloud": ask_options.allow_cloud,
         }
     )
-    if more and (prompt or asked.template or file or attachment):
+    if more and (prompt or ask_options.template or file or attachment):
         raise InvalidInput(
             "--more goes on with an answer, and takes no question", hint="-c asks on"
         )
     if save is not None:
-        save_line(save, prompt, asked, output, [file, attachment, continued, more])
+        save_line(save, prompt, ask_options, output, [file, attachment, continued, more])
         return 0
-    means = read_ask_options(asked, paths, config)
-    if (template := means.template) is not None:
+    parsed = parse_ask_options(ask_options, paths, config)
+    if (template := parsed.template) is not None:
         # Such a template is answered in one shot; another one waits for what goes into it.
         one_shot = one_shot or template.asks_by_itself or bool(file)
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
@@ -181,18 +177,18 @@ def chat(
             prompt,
             files,
             tuple(images.values()),
-            means.template,
-            means.parameters,
+            parsed.template,
+            parsed.parameters,
             output,
             stdin_is_taken=takes_stdin([*(file or []), *(attachment or [])]),
         )
-    settings = means.settings
+    settings = parsed.settings
     if in_session and template is not None:
         from localai.chat.filling import filled_system
 
         # Its options are the first question's; of the session are those that were given.
-        settings = read_ask_options(replace(asked, template=None), paths, config).settings
-        question = Question("", system=filled_system(template, means.parameters))
+        settings = parse_ask_options(replace(ask_options, template=None), paths, config).settings
+        question = Question("", system=filled_system(template, parsed.parameters))
     system = settings.system or question.system
     settings = replace(settings, system=system, logprobs=logprobs)
     display = Display(raw, not no_stream, hide_thinking, quiet, usage > 0)
@@ -204,7 +200,7 @@ def chat(
         writer.status(None)
         output.announce(text)
 
-    records = means.config["history.record"] and not (no_log or dry_run)
+    records = parsed.config["history.record"] and not (no_log or dry_run)
 
     def recorder(stored: StoredConversation | None) -> Recorder:
         if not records:
@@ -215,13 +211,13 @@ def chat(
             problem=output.warn,
             conversation_id=None if stored is None else stored.id,
             parent_id=None if stored is None else stored.leaf_id,
-            pictures_limit_bytes=means.config["history.pictures"],
+            pictures_limit_bytes=parsed.config["history.pictures"],
         )
 
     stored = (
         resume(paths.database, conversation_id) if continued or more or conversation_id else None
     )
-    selected, config = _select(means.model, stored, means.config, providers, announce)
+    selected, config = _select(parsed.model, stored, parsed.config, providers, announce)
     doubts = settings_doubts(settings, selected.model, config)
     for doubt in doubts:
         output.warn(doubt)
@@ -236,7 +232,7 @@ def chat(
     conversation = Conversation(asker, recorder(stored), tree)
     if dry_run:
         request = conversation.would_ask(question.text, question.images)
-        show_dry_run(selected, request, asked, means, output)
+        show_dry_run(selected, request, ask_options, parsed, output)
         return 0
     if in_session:
         from localai.session.loop import run_session
@@ -254,7 +250,7 @@ def chat(
             files=files,
             pictures=images,
             template=template,
-            parameters=means.parameters,
+            parameters=parsed.parameters,
         )
         run_session(session, stored)
         return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localai.commands.ask_options import Asked, AskOptions, asked_options
+from localai.commands.ask_options import AskOptions
+from localai.commands.parsed_ask_options import ParsedAskOptions, typed_sampling_options
 from localai.errors import InvalidInput
 from localai.output.output import Output
 from localai.paths import locate
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def show_dry_run(
-    selected: SelectedModel, request: ChatRequest, asked: AskOptions, means: Asked, output: Output
+    selected: SelectedModel,
+    request: ChatRequest,
+    ask_options: AskOptions,
+    parsed: ParsedAskOptions,
+    output: Output,
 ) -> None:
     """Show what `request` would send: its model, its options, and the prompt."""
     from localai.chat.dry_run import dry_run as dry_run_of
@@ -23,11 +28,11 @@ def show_dry_run(
     from localai.output.documents.chat import dry_run_document
     from localai.output.dry_run import print_dry_run
 
-    given = {"the command line": asked_options(asked)}
-    if means.template is not None:
-        given[f"the template {means.template.name}"] = means.template.options
-    given |= lasting_options(selected.model, means.config, locate())
-    found = dry_run_of(selected, request, given, means.config)
+    given = {"the command line": typed_sampling_options(ask_options)}
+    if parsed.template is not None:
+        given[f"the template {parsed.template.name}"] = parsed.template.options
+    given |= lasting_options(selected.model, parsed.config, locate())
+    found = dry_run_of(selected, request, given, parsed.config)
     output.document(dry_run_document(found))
     if not output.as_json:
         print_dry_run(found, output)
@@ -36,7 +41,7 @@ def show_dry_run(
 def save_line(
     name: str,
     prompt: list[str] | None,
-    asked: AskOptions,
+    ask_options: AskOptions,
     output: Output,
     cannot_be_kept: list[object],
 ) -> None:
@@ -45,12 +50,12 @@ def save_line(
     from localai.chat.templates import save_template
 
     others = (
-        asked.template,
-        asked.ctx,
-        asked.think,
-        asked.chat_template,
-        asked.adapter,
-        asked.keep_alive,
+        ask_options.template,
+        ask_options.ctx,
+        ask_options.think,
+        ask_options.chat_template,
+        ask_options.adapter,
+        ask_options.keep_alive,
         *cannot_be_kept,
     )
     if any(others):
@@ -62,10 +67,10 @@ def save_line(
         name,
         locate(),
         prompt=" ".join(prompt or []),
-        system=asked.system,
-        model=asked.model,
-        schema=asked.schema,
-        options=asked_options(asked),
+        system=ask_options.system,
+        model=ask_options.model,
+        schema=ask_options.schema,
+        options=typed_sampling_options(ask_options),
     )
     output.line(str(file))
     output.note(f"localai chat -t {name} asks it")

@@ -20,8 +20,8 @@ from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
-from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.provider import Provider
+from localai.providers.unreadable_answers import reads_a_server
 from localai.types import ChatRequest, Events, Purpose, ResolvedModel, Zone
 from localai.wires.chat_completions.client import (
     LLAMA_SERVER_MEASURED,

@@ -50,8 +50,8 @@ class ProviderFacts:
     `continues_answers` says that it goes on within a last message that is an answer.
     `holds_schemas` is what holds an answer to a schema, so which part of JSON Schema it knows:
     llama.cpp's grammar, or a cloud's API; unknown of a server of anybody's.
-    `keeps_special_tokens_as_text` says that special tokens in what a user says are text to it, and do not
-    speak with the model's voice.
+    `keeps_special_tokens_as_text` says that special tokens in a message are text to it, and do
+    not speak with the model's voice.
     `takes_chat_template` says that a chat template may be given for its models;
     `template_is_elsewhere`, where else one changes them.
     `takes_think` says that it is told whether to think, `budgets_thinking` that it takes a number

@@ -20,8 +20,8 @@ from localai.engine.worker_files import KvType, WorkerSpec
 from localai.errors import InvalidInput
 from localai.net.http import call
 from localai.providers.facts import ProviderFacts
-from localai.providers.provider import RenderedPrompt
 from localai.providers.memory_before import MemoryBefore
+from localai.providers.provider import RenderedPrompt
 from localai.providers.worker_chat import (
     WorkerProvider,
     announce_stopped_owner,

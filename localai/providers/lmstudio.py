@@ -23,8 +23,8 @@ from localai.net.http import JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.facts import ProviderFacts
-from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.provider import Provider
+from localai.providers.unreadable_answers import reads_a_server
 from localai.redaction import remember
 from localai.sizing.context import (
     choose_context,

@@ -20,7 +20,6 @@ from localai.errors import (
     InvalidInput,
 )
 from localai.providers.facts import ProviderFacts
-from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.ollama_question import (
     OwnContextTooSmall,
@@ -29,6 +28,7 @@ from localai.providers.ollama_question import (
     refuse_cloud,
 )
 from localai.providers.provider import Provider
+from localai.providers.unreadable_answers import reads_a_server
 from localai.sizing.context import (
     choose_context,
     grown_context,

@@ -19,7 +19,6 @@ from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
-from localai.providers.unreadable_answers import reads_a_server
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
     OTHER_ERRORS,
@@ -30,6 +29,7 @@ from localai.providers.sdk import (
     no_such_model,
     not_installed,
 )
+from localai.providers.unreadable_answers import reads_a_server
 from localai.types import (
     ChatRequest,
     Events,

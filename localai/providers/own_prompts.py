@@ -1,5 +1,5 @@
-"""Prompts that localai renders, where the engine's chat endpoint would make another one: the messages
-contain special tokens, or the model's maker gave it a template in Go's language."""
+"""Prompts that localai renders where the engine's chat endpoint would render another one: the
+messages contain special tokens, or the model's maker gave it a template in Go's language."""
 
 from __future__ import annotations
 

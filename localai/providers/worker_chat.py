@@ -239,7 +239,7 @@ def _refuse_budget(body: Mapping[str, Any]) -> None:
     and the messages have special tokens of the model in them, which go another way."""
     if "thinking_budget_tokens" in body:
         raise InvalidInput(
-            "--think N does not go with special tokens of the model in what is asked",
+            "--think N does not go with special tokens in what is asked",
             hint="--think on thinks as long as the model likes",
         )
 

@@ -34,8 +34,8 @@ _OPENING: Final = re.compile(r"(<think>|<thinking>|\[THINK\]|<seed:think>|◁thi
 
 
 def hidden_special_tokens(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
-    """The conversation of a chat's `body` without the model's special tokens; None if it has none, or
-    if nothing can be done about them."""
+    """The conversation of a chat's `body` without the model's special tokens; None if it has none,
+    or if nothing can be done about them."""
     messages = body["messages"]
     texts = texts_of(messages)
     if lease.info.spec.kind != "llamacpp" or body.get("tools") or len(texts) < len(messages):

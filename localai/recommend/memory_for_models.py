@@ -32,6 +32,8 @@ def memory_for_models(machine: Machine) -> MemoryForModels:
     main -= min(_SYSTEM_BYTES, main // 4)
     gpus = [gpu for gpu in machine.gpus if gpu_kind(gpu) is not None]
     own = sum(gpu_memory_for_models(gpu) for gpu in gpus if not gpu.unified.value)
-    shared = min(main, max((gpu_memory_for_models(gpu) for gpu in gpus if gpu.unified.value), default=0))
+    shared = min(
+        main, max((gpu_memory_for_models(gpu) for gpu in gpus if gpu.unified.value), default=0)
+    )
     # With unified memory, the system needs what the GPU may not use.
     return MemoryForModels(gpu_bytes=own + shared, total_bytes=own + (shared or main))

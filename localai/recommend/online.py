@@ -21,8 +21,8 @@ from localai.fetch.hub_listing import Listed, list_repositories
 from localai.formats import FileFormat
 from localai.recommend.hub_model import HubModel, formats_of, hub_model
 from localai.recommend.kept_hub import KeptHub, Unread, read_kept, write_kept
-from localai.recommend.publishers import MAKERS, asked_publishers
 from localai.recommend.memory_for_models import memory_for_models
+from localai.recommend.publishers import MAKERS, asked_publishers
 from localai.stores.references import HubReference
 
 if TYPE_CHECKING:

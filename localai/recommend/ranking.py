@@ -120,7 +120,9 @@ def recommend(
     name, in MLX too; they correct the predictions for the other models, too.
     """
     runs = own_runs or {}
-    asked = _Situation(machine, memory_for_models(machine), task, installed, runs, _slowdown(machine, runs))
+    asked = _Situation(
+        machine, memory_for_models(machine), task, installed, runs, _slowdown(machine, runs)
+    )
     models = (*catalogue().entries, *others)
     found = [_choose(model, asked) for model in models if task in model.tasks]
     lively = _can_be_lively(found, task)

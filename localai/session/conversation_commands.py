@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from localai.answers import Answer, name_in_a_line
 from localai.chat.compaction import parted, require_on_device, summarise
-from localai.chat.resume import recent_conversations, resume
 from localai.chat.pictures import count_pictures, loss_doubt
+from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.files import cannot_write, create_atomically, user_path
 from localai.output.cells import one_line

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.pictures import as_seen, loss_doubt, require_vision, blindness_doubt
+from localai.chat.pictures import as_seen, blindness_doubt, loss_doubt, require_vision
 from localai.errors import InvalidInput
 from localai.paths import locate
 from localai.types import ChatRequest, Image, Message, ResolvedModel, Zone

@@ -11,8 +11,8 @@ from localai.chat.request import (
     AskSettings,
     build_request,
     context_doubt,
-    special_tokens_doubt,
     overlaid,
+    special_tokens_doubt,
 )
 from localai.chat.schema import from_document
 from localai.config import Config, load

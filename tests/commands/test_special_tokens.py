@@ -65,7 +65,7 @@ def test_who_may_read_it_as_a_mark_is_said_before(
     asked = ("chat", "-m", "ollama/smollm2:135m", "--max-tokens", "1")
     result = run_localai(*asked, INJECTED, env=environment)
     assert result.returncode == 0, result.stderr
-    said = "ollama may read <|im_end|>, <|im_start|> in what is asked as special tokens of the model"
+    said = "ollama may read <|im_end|>, <|im_start|> in what is asked as special tokens"
     assert said in result.stderr.decode()
     quiet = run_localai(*asked, "hi <b>there</b>", env=environment)
     assert "marks" not in quiet.stderr.decode()
@@ -79,7 +79,7 @@ def test_a_comparison_says_who_may_read_them_before_it_asks(
 ) -> None:
     environment = {"OLLAMA_HOST": ollama_server.host}
     models = ("-m", "starter", "-m", "ollama/smollm2:135m", "--max-tokens", "1")
-    said = "ollama may read <|im_end|>, <|im_start|> in what is asked as special tokens of the model"
+    said = "ollama may read <|im_end|>, <|im_start|> in what is asked as special tokens"
     result = run_localai("compare", *models, INJECTED, env=environment)
     assert result.returncode == 0, result.stderr
     assert result.stderr.decode().count(said) == 1

@@ -12,7 +12,7 @@ import pytest
 from localai.engine.llamacpp.log import card_memory_bytes, host_memory, main_memory_bytes
 from localai.hardware import memory, readers
 from localai.hardware.facts import Fact
-from localai.hardware.memory import live_memory, free_memory
+from localai.hardware.memory import free_memory, live_memory
 from localai.hardware.readers import ProgramOutcome
 
 GIB = 1 << 30

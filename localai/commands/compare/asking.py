@@ -12,15 +12,10 @@ import typer
 from localai.chat.doubts import Doubts
 from localai.chat.recorder import UsageRecorder
 from localai.chat.request import AskSettings, build_request
-from localai.commands.ask_options import (
-    NOT_ASKED,
-    Asked,
-    AskOptions,
-    read_ask_options,
-    with_ask_options,
-)
+from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
 from localai.commands.compare.reporting import Against, Html, Junit, Markdown, Reports
 from localai.commands.options import Json, Quiet
+from localai.commands.parsed_ask_options import ParsedAskOptions, parse_ask_options
 from localai.commands.question import Question, gather_question, read_files
 from localai.commands.settings import load_settings, open_pool
 from localai.compare.asking import Reply
@@ -46,7 +41,7 @@ def compare(
         list[str] | None,
         typer.Option("-m", "--model", help="A model to compare; give 2 to 6 of them."),
     ] = None,
-    asked: AskOptions = NOT_ASKED,
+    ask_options: AskOptions = NO_ASK_OPTIONS,
     file: Annotated[
         list[str] | None,
         typer.Option("-f", "--file", help="Add a text, code or PDF file, or a glob."),
@@ -129,8 +124,8 @@ def compare(
     if blind and (as_json or not output.may_ask or not output.on_terminal):
         raise InvalidInput("--blind shows answers to a person and waits for a key: a terminal")
     paths, config = load_settings("compare")
-    means = read_ask_options(asked, paths, config)
-    config = means.config
+    parsed = parse_ask_options(ask_options, paths, config)
+    config = parsed.config
     cases = None if suite is None else _read_suite(suite, paths)
     if cases is not None and limit is not None:
         cases = replace(cases, cases=cases.cases[:limit])
@@ -138,7 +133,7 @@ def compare(
     if drift:
         from localai.commands.compare.drifting import drift as show_drift
 
-        return show_drift(models or [], prompt or [], cases, means, providers, output)
+        return show_drift(models or [], prompt or [], cases, parsed, providers, output)
     contestants = select_contestants(models or [], config, providers)
     if cases is not None:
         from localai.commands.compare.judging import choose_judge
@@ -148,8 +143,8 @@ def compare(
         return run_suite(
             cases,
             contestants,
-            Manner(means.settings, repeats or cases.repeats, as_shipped, same_sampling, jobs),
-            means,
+            Manner(parsed.settings, repeats or cases.repeats, as_shipped, same_sampling, jobs),
+            parsed,
             output,
             paths,
             judge=choose_judge(judge, contestants, config, paths, providers, output),
@@ -159,11 +154,11 @@ def compare(
             counted=not no_log and bool(config["history.record"]),
         )
     files = read_files(file or [], output)
-    question = gather_question(prompt, files, [], means.template, means.parameters, output)
+    question = gather_question(prompt, files, [], parsed.template, parsed.parameters, output)
     for line in departures(contestants, {each.name: 1 for each in contestants}, config):
         output.announce(line)
     doubts = Doubts(output.warn, config)
-    settings, message = _settings(means, question), Message("user", question.text)
+    settings, message = _settings(parsed, question), Message("user", question.text)
     requests = {
         each.name: build_request(settings, each.selected.model, [message], config)
         for each in contestants
@@ -246,10 +241,10 @@ def _replies(
     return {each.name: replies[each.name] for each in contestants}
 
 
-def _settings(means: Asked, question: Question) -> AskSettings:
-    if question.system is not None and means.settings.system is None:
-        return replace(means.settings, system=question.system)
-    return means.settings
+def _settings(parsed: ParsedAskOptions, question: Question) -> AskSettings:
+    if question.system is not None and parsed.settings.system is None:
+        return replace(parsed.settings, system=question.system)
+    return parsed.settings
 
 
 def _take_vote(output: Output, replies: list[Reply], prompt: str, paths: Paths) -> None:

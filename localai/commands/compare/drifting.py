@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localai.chat.request import build_request
 from localai.chat.select import parse_ref
-from localai.commands.ask_options import Asked
+from localai.commands.parsed_ask_options import ParsedAskOptions
 from localai.errors import InvalidInput
 from localai.output.output import Output
 from localai.types import Message, ResolvedModel
@@ -39,7 +39,7 @@ def drift(
     names: list[str],
     prompts: list[str],
     suite: Suite | None,
-    means: Asked,
+    parsed: ParsedAskOptions,
     providers: ProviderPool,
     output: Output,
 ) -> int:
@@ -49,17 +49,17 @@ def drift(
     from localai.compare.names import short_names
     from localai.output.drift import print_drift
 
-    config = means.config
+    config = parsed.config
     models = _models(names, config, providers)
     short = short_names(list(models))
     sizes = {name: model.size_bytes or 0 for name, (_, model) in models.items()}
     reference = max(sizes, key=sizes.__getitem__)
     cases = _cases(prompts, suite)
-    tokens = means.settings.options.max_tokens or _TOKENS
+    tokens = parsed.settings.options.max_tokens or _TOKENS
 
     def requests(name: str) -> dict[str, ChatRequest]:
         return {
-            case: build_request(means.settings, models[name][1], messages, config)
+            case: build_request(parsed.settings, models[name][1], messages, config)
             for case, messages in cases.items()
         }
 

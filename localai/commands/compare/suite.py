@@ -12,9 +12,9 @@ import typer
 from localai import __version__
 from localai.chat.doubts import Doubts
 from localai.chat.recorder import UsageRecorder
-from localai.commands.ask_options import Asked
 from localai.commands.compare.judging import judge_answers
 from localai.commands.compare.reporting import Reports, conclude
+from localai.commands.parsed_ask_options import ParsedAskOptions
 from localai.compare.asking import Reply
 from localai.compare.contestants import Contestant, departures
 from localai.compare.recorded import Head, ModelFacts, RecordedCase
@@ -52,7 +52,7 @@ def run_suite(
     suite: Suite,
     contestants: tuple[Contestant, ...],
     manner: Manner,
-    means: Asked,
+    parsed: ParsedAskOptions,
     output: Output,
     paths: Paths,
     *,
@@ -78,7 +78,7 @@ def run_suite(
     machine = f"{os.uname().nodename}, {os.uname().machine}, {os.cpu_count()} CPUs"
     file = RunFile(record)
     try:
-        config = means.config
+        config = parsed.config
         usage = UsageRecorder(paths.database, "compare", output.warn)
         doubts = Doubts(output.warn, config)
         work = SuiteRun(
@@ -96,7 +96,7 @@ def run_suite(
         for line in departures(contestants, work.missing, config):
             output.announce(line)
         for request in work.requests():
-            doubts.before(means.settings, request)
+            doubts.before(parsed.settings, request)
         if sum(work.missing.values()):
             _say_if_busy(output)
         _follow(work, output, keeps=record is not None)
