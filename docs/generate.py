@@ -189,8 +189,8 @@ def _troubleshooting() -> str:
 
 def _mending(check: Check) -> str:
     lines = "; ".join(f"`{line}`" for line in check.fix.lines)
-    advice = check.fix.advice or ""
-    return f"{lines}; {advice}" if lines and advice else lines or advice
+    hint = check.fix.hint or ""
+    return f"{lines}; {hint}" if lines and hint else lines or hint
 
 
 def _in_cell(text: str) -> str:
@@ -206,8 +206,8 @@ def _check_section(check: Check) -> Iterator[str]:
         root = ", as root" if check.fix.safety == "root" else ""
         lines = "; ".join(f"`{line}`" for line in check.fix.lines)
         yield f"- fix{root}: {lines}"
-    if check.fix.advice:
-        yield f"- {'besides' if check.fix.lines else 'fix'}: {check.fix.advice}"
+    if check.fix.hint:
+        yield f"- {'besides' if check.fix.lines else 'fix'}: {check.fix.hint}"
     if check.fix.undo:
         yield f"- undo: `{check.fix.undo}`"
     if check.after:

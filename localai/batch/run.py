@@ -242,8 +242,8 @@ class Batch:
     def _answer_jobs(self) -> None:
         while (job := self._jobs.get()) is not None and not self._stopping.is_set():
             self._queued.release()
-            provider, say = self._chosen.provider, self._doubts.say
-            outcome = answer(job, provider, self._context, self._stopping, say)
+            provider, warn = self._chosen.provider, self._doubts.warn
+            outcome = answer(job, provider, self._context, self._stopping, warn)
             if outcome is not None:
                 self._events.put(outcome)
 

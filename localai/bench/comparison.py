@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from localai.bench.cell import Cell, Metric, decode, prefill
-from localai.bench.kept import KeptRun
+from localai.bench.stored_runs import StoredRun
 from localai.bench.verdict import verdict
 from localai.dataclass import dataclass
 from localai.statistics import Interval, holm, mann_whitney, relative_change, unpaired_change
@@ -46,7 +46,7 @@ class MetricChange:
 
 
 def compared(
-    before: KeptRun, after: KeptRun, threshold: float = THRESHOLD
+    before: StoredRun, after: StoredRun, threshold: float = THRESHOLD
 ) -> tuple[MetricChange, ...]:
     """Every metric of every row of `after`, compared with the same row of `before`.
 
@@ -81,7 +81,7 @@ def beside(
                         yield first, other, name, relative_change(one, two, confidence)
 
 
-def difference(before: Cell, after: Cell, old: KeptRun, new: KeptRun) -> str | None:
+def difference(before: Cell, after: Cell, old: StoredRun, new: StoredRun) -> str | None:
     """Why the rows may not be compared; None if they may. Another build of the engine is no reason:
     a comparison is to find out whether that is slower."""
     if not old.machine.same_computer(new.machine):
@@ -98,7 +98,7 @@ def difference(before: Cell, after: Cell, old: KeptRun, new: KeptRun) -> str | N
     return None
 
 
-def _counterpart(cell: Cell, run: KeptRun) -> Cell | None:
+def _counterpart(cell: Cell, run: StoredRun) -> Cell | None:
     same = [
         each
         for each in run.cells
@@ -108,7 +108,9 @@ def _counterpart(cell: Cell, run: KeptRun) -> Cell | None:
     return next(iter(exact or same), None)
 
 
-def _changes(before: Cell | None, cell: Cell, old: KeptRun, new: KeptRun) -> Iterator[MetricChange]:
+def _changes(
+    before: Cell | None, cell: Cell, old: StoredRun, new: StoredRun
+) -> Iterator[MetricChange]:
     for name, metric in METRICS.items():
         after = cell.interval(metric)
         if after is None or (name == "prefill_tokens_per_s" and not cell.test.prompt_tokens):
@@ -122,7 +124,7 @@ def _changes(before: Cell | None, cell: Cell, old: KeptRun, new: KeptRun) -> Ite
 
 
 def _measured(
-    before: Cell, cell: Cell, name: MetricName, old: KeptRun, new: KeptRun
+    before: Cell, cell: Cell, name: MetricName, old: StoredRun, new: StoredRun
 ) -> MetricChange:
     one, two = _values(before, METRICS[name]), _values(cell, METRICS[name])
     if not one:

@@ -18,10 +18,10 @@ from statistics import fmean, stdev
 from typing import Any, Final
 
 from localai.bench.cell import Cell, Metric, decode, first_token, prefill
-from localai.bench.kept import KeptRun, MachineNote
 from localai.bench.plan import Test
 from localai.bench.recording import Sample
 from localai.bench.remarks import differing_settings, remarks, settings_apart
+from localai.bench.stored_runs import MachineNote, StoredRun
 from localai.bench.verdict import notes, verdict
 from localai.errors import InvalidInput
 from localai.units import counted
@@ -54,12 +54,12 @@ _SETTINGS: Final = (
 _IMPORTED: Final = "imported from llama-bench: its engine's own loop, without a server"
 
 
-def as_text(run: KeptRun, form: str) -> str:
+def as_text(run: StoredRun, form: str) -> str:
     """The run in one of `FORMATS`, with a newline at its end."""
     return FORMATS[form](run)
 
 
-def _markdown(run: KeptRun) -> str:
+def _markdown(run: StoredRun) -> str:
     apart = settings_apart(run.cells)
     several = ("settings",) if any(apart) else ()
     head = ("prefill tok/s", "first token", "decode tok/s", "verdict")
@@ -99,7 +99,7 @@ def _plus_minus(cell: Cell, metric: Metric, unit: str = "", places: int = 1) -> 
     return f"{interval.value:.{places}f}{unit}" + (f" ± {half:.{places}f}" if half else "")
 
 
-def _rows(run: KeptRun) -> Iterator[dict[str, Any]]:
+def _rows(run: StoredRun) -> Iterator[dict[str, Any]]:
     for cell, settings in zip(run.cells, settings_apart(run.cells), strict=True):
         figures = [cell.interval(each) for each in (prefill, first_token, decode)]
         one, first, two = figures
@@ -118,7 +118,7 @@ def _rows(run: KeptRun) -> Iterator[dict[str, Any]]:
         yield dict(zip(_COLUMNS, values, strict=True))
 
 
-def _csv(run: KeptRun) -> str:
+def _csv(run: StoredRun) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -126,11 +126,11 @@ def _csv(run: KeptRun) -> str:
     return text.getvalue()
 
 
-def _jsonl(run: KeptRun) -> str:
+def _jsonl(run: StoredRun) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _rows(run))
 
 
-def _benchstat(run: KeptRun) -> str:
+def _benchstat(run: StoredRun) -> str:
     """Go's benchmark format, a line a sample, for `benchstat old.txt new.txt`."""
     lines = [f"cpu: {run.machine.cpu or 'unknown'}"]
     for cell, settings in zip(run.cells, differing_settings(run.cells), strict=True):
@@ -148,12 +148,12 @@ def _benchstat(run: KeptRun) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _llama_bench(run: KeptRun) -> str:
+def _llama_bench(run: StoredRun) -> str:
     records = [record for cell in run.cells for record in _records(cell, run)]
     return json.dumps(records, indent=2, ensure_ascii=False) + "\n"
 
 
-def _records(cell: Cell, run: KeptRun) -> Iterator[dict[str, Any]]:
+def _records(cell: Cell, run: StoredRun) -> Iterator[dict[str, Any]]:
     test = cell.test
     spans = [each.first_token_s for each in cell.counted if each.prefill_tokens_per_s]
     if test.prompt_tokens and spans:
@@ -164,7 +164,7 @@ def _records(cell: Cell, run: KeptRun) -> Iterator[dict[str, Any]]:
 
 
 def _record(
-    cell: Cell, run: KeptRun, prompt: int, output: int, depth: int, metric: Metric
+    cell: Cell, run: StoredRun, prompt: int, output: int, depth: int, metric: Metric
 ) -> dict[str, Any]:
     rates = [value for each in cell.counted if (value := metric(each)) is not None]
     spans = [round((prompt or output) / rate * 1e9) for rate in rates]
@@ -191,7 +191,7 @@ def _record(
     }
 
 
-FORMATS: Final[Mapping[str, Callable[[KeptRun], str]]] = {
+FORMATS: Final[Mapping[str, Callable[[StoredRun], str]]] = {
     "md": _markdown,
     "csv": _csv,
     "jsonl": _jsonl,

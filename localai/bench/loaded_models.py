@@ -92,7 +92,7 @@ class LoadedModels:
                 _load_again(subject, name)
 
     def changes_worker(self, row: Row) -> bool:
-        """Whether another subject computes the same file in another manner."""
+        """Whether another subject computes the same file with other settings."""
         return any(
             each is not row.subject and each.shares_worker(row.subject) for each in self._subjects
         )

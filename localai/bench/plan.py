@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import product
@@ -10,7 +9,6 @@ from typing import Any, Final, Literal
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.units import whole_number
 
 Profile = Literal[
     "classic", "chat", "summarise", "code-edit", "reason", "agent", "extract", "batch"
@@ -22,7 +20,6 @@ LEAST_REPETITIONS: Final = 6
 """An interval of a median at 95% needs so many."""
 MOST_REPETITIONS: Final = 30
 MOST_WARM_UPS: Final = 10
-_MOST_TOKENS: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop: see `localai.bench.stopping`. `budget_s` is for the whole run, without the
+    """When to stop (`localai.bench.cell.is_finished`). `budget_s` is for the whole run, without the
     loading of models; the least number of repetitions is made even beyond it."""
 
     budget_s: float = 60.0
@@ -117,65 +114,6 @@ class Objectives:
 NO_OBJECTIVES: Final = Objectives()
 
 
-def objectives(text: str) -> Objectives:
-    """`ttft=2s,itl=100ms`. Raises InvalidInput."""
-    from localai.config.values import Invalid, parse_duration
-
-    found: dict[str, float] = {}
-    names = {"ttft": "first_token_s", "itl": "gap_s"}
-    for part in text.split(","):
-        name, _, value = part.strip().partition("=")
-        try:
-            found[names[name]] = parse_duration(value)
-        except (KeyError, Invalid) as error:
-            raise InvalidInput(
-                f"--slo takes limits of ttft and itl, not {part.strip()!r}",
-                hint="--slo ttft=2s,itl=100ms",
-            ) from error
-    return Objectives(**found)
-
-
-def counts(text: str, option: str) -> tuple[int, ...]:
-    """`1,2,4` as (1, 2, 4). Raises InvalidInput that names the `option`."""
-    found = [whole_number(part.strip()) or 0 for part in text.split(",")]
-    if not all(1 <= each <= 512 for each in found):
-        raise InvalidInput(f"{option} takes numbers from 1 to 512", hint=f"{option} 1,2,4,8")
-    return tuple(dict.fromkeys(found))
-
-
-def kv_types(text: str) -> tuple[str, ...]:
-    """`f16,q8_0`: types in which keys and values can be kept. Raises InvalidInput."""
-    from localai.config.settings import parse_value
-
-    parts = [part.strip() for part in text.split(",")]
-    return tuple(dict.fromkeys(parse_value("engine.kv_type", part, "--kv") for part in parts))
-
-
-def quantizations(text: str) -> tuple[str, ...]:
-    """`q4_K_M,q8_0`: types of files, as people write them. Raises InvalidInput."""
-    from localai.formats.gguf_names import is_quantization
-    from localai.formats.quantization_types import FILE_TYPE_NUMBER
-    from localai.near_names import did_you_mean
-
-    parts = [part.strip() for part in text.split(",")]
-    for part in parts:
-        if not is_quantization(part):
-            near = did_you_mean(part, FILE_TYPE_NUMBER)
-            raise InvalidInput(
-                f"there is no quantization {part!r}",
-                hint=near or f"known are {', '.join(FILE_TYPE_NUMBER)}",
-            )
-    return tuple(dict.fromkeys(parts))
-
-
-def rates(text: str, option: str) -> tuple[float, ...]:
-    """`0.5,2` as (0.5, 2.0). Raises InvalidInput that names the `option`."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d+(\.\d+)?", part) and 0 < float(part) <= 1000 for part in parts):
-        raise InvalidInput(f"{option} takes requests a second", hint=f"{option} 0.5,2")
-    return tuple(dict.fromkeys(map(float, parts)))
-
-
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Lengths and numbers of users that belong together. `depths` are tokens that a kind of work
@@ -217,24 +155,49 @@ def shape_of(profile: str | None, *, quick: bool, crowded: bool) -> Shape:
     return found
 
 
-def token_counts(text: str, option: str) -> tuple[int, ...]:
-    """`0,4k,16k` as (0, 4096, 16384): k is 1,024. Raises InvalidInput that names the `option`."""
-    found = []
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,9})(k?)", part.strip().lower())
-        count = int(match[1]) * (1024 if match[2] else 1) if match else -1
-        if not 0 <= count <= _MOST_TOKENS:
-            raise InvalidInput(
-                f"{option} takes numbers of tokens, not {part.strip()!r}",
-                hint=f"{option} 512 or {option} 0,4k,16k",
-            )
-        found.append(count)
-    return tuple(dict.fromkeys(found))
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for, so that a run that was broken off can go on. `trials` are the settings
+    that `localai bench tune` tries, and `confirms` is the run whose gains it measures again."""
 
+    models: tuple[str, ...]
+    engines: tuple[str, ...]
+    prompts: tuple[int, ...]
+    answers: tuple[int, ...]
+    depths: tuple[int, ...]
+    users: tuple[int, ...] = (1,)
+    rates: tuple[float, ...] = ()
+    objectives: Objectives = NO_OBJECTIVES
+    profile: Profile = "classic"
+    kv_types: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    quantizations: tuple[str, ...] = ()
+    quality: bool = False
+    quick: bool = False
+    trials: tuple[dict[str, Any], ...] = ()
+    confirms: str | None = None
 
-def parse_share(text: str, option: str) -> float:
-    """`5%` or `5` as 0.05. Raises InvalidInput that names the `option`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%?", text.strip())
-    if match is None or not 0 < float(match[1]) < 100:
-        raise InvalidInput(f"{option} takes a percentage, not {text!r}", hint=f"{option} 5%")
-    return float(match[1]) / 100
+    @property
+    def engine_settings(self) -> tuple[dict[str, Any], ...]:
+        """The settings of the embedded engine under which each model is measured."""
+        if self.trials:
+            return self.trials
+        swept: dict[str, Sequence[Any]] = {
+            "engine.kv_type": self.kv_types,
+            "engine.threads": self.threads,
+        }
+        names = [name for name, values in swept.items() if values]
+        return tuple(
+            dict(zip(names, values, strict=True))
+            for values in product(*(swept[name] for name in names))
+        )
+
+    @classmethod
+    def from_json(cls, document: Any) -> Plan:
+        """The plan that `asdict` wrote."""
+        lists = (
+            *("models", "engines", "prompts", "answers", "depths"),
+            *("users", "rates", "kv_types", "threads", "quantizations", "trials"),
+        )
+        known = {name: tuple(document[name]) for name in lists}
+        return cls(**{**document, **known, "objectives": Objectives(**document["objectives"])})

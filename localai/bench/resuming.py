@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from localai.bench.cell import Cell
 from localai.bench.comparison import difference
-from localai.bench.kept import KeptRun, MachineNote, Plan, read_runs
-from localai.bench.plan import shape_of
+from localai.bench.plan import Plan, shape_of
+from localai.bench.stored_runs import MachineNote, StoredRun, read_runs
 from localai.bench.tuning import gains
 from localai.errors import InvalidInput, NotFound
 from localai.locks import is_locked, try_lock
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from localai.database import Database
 
 
-def broken_off(database: Database, plan: Plan) -> KeptRun:
+def broken_off(database: Database, plan: Plan) -> StoredRun:
     """The last run, if it was broken off; it goes on with the plan that it has. `plan` is what was
     asked for now: the same, or nothing.
 
@@ -42,7 +42,7 @@ def broken_off(database: Database, plan: Plan) -> KeptRun:
     return run
 
 
-def unfinished_search(database: Database, plan: Plan, nothing: Plan) -> KeptRun:
+def unfinished_search(database: Database, plan: Plan, nothing: Plan) -> StoredRun:
     """The last run of `localai bench tune`, if something of the search is left to do: it was broken
     off, or it ended and something gained that was not measured again. `plan` is what was asked for
     now: the same, or `nothing`. Raises as `broken_off` does."""
@@ -54,13 +54,13 @@ def unfinished_search(database: Database, plan: Plan, nothing: Plan) -> KeptRun:
     return run
 
 
-def _is_last_step(run: KeptRun, plan: Plan) -> bool:
+def _is_last_step(run: StoredRun, plan: Plan) -> bool:
     if run.ended_at is None:
         return False
     return plan.confirms is not None or not gains(run.cells, plan.trials)
 
 
-def _require_plan(run: KeptRun, asked: Plan, now: Plan, nothing: Plan, command: str) -> None:
+def _require_plan(run: StoredRun, asked: Plan, now: Plan, nothing: Plan, command: str) -> None:
     if now not in (asked, nothing):
         raise InvalidInput(
             f"{run.id}, which was broken off, measures something else",
@@ -83,7 +83,7 @@ def claim(run_id: str, paths: Paths) -> None:
         )
 
 
-def require_same(run: KeptRun, rows: Sequence[Cell], machine: MachineNote) -> None:
+def require_same(run: StoredRun, rows: Sequence[Cell], machine: MachineNote) -> None:
     """Raises InvalidInput, which says why, where the `rows` as they would be measured now, on
     `machine`, are not those of the `run`: two halves that differ make no row."""
     why = _difference(run, rows, machine)
@@ -95,7 +95,7 @@ def require_same(run: KeptRun, rows: Sequence[Cell], machine: MachineNote) -> No
         )
 
 
-def _difference(run: KeptRun, rows: Sequence[Cell], machine: MachineNote) -> str | None:
+def _difference(run: StoredRun, rows: Sequence[Cell], machine: MachineNote) -> str | None:
     here = replace(run, machine=machine)
     # Killed at its very beginning, it has not all of its rows.
     for before, now in zip(run.cells, rows, strict=False):

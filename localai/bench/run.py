@@ -220,7 +220,7 @@ class Bench:
         self._anchors.clear()
 
     def _take_worker(self, row: Row) -> None:
-        """Have the model loaded in the row's manner, and the first answer behind it."""
+        """Have the model loaded with the row's settings, and the first answer behind it."""
         if self._models.changes_worker(row):
             try:
                 self._models.load(row)

@@ -18,7 +18,7 @@ from localai.errors import InsufficientResources, LocalaiError
 from localai.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
-    from localai.engine.llamacpp.evaluation import Evaluated, Manner
+    from localai.engine.llamacpp.evaluation import EngineSettings, Evaluated
     from localai.paths import Paths
     from localai.providers.pool import ProviderPool
 
@@ -33,18 +33,18 @@ _ELSEWHERE: Final = "not available with this engine: it hands out no probabiliti
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file to score, in a manner. `family` is the same for the quantizations of one model,
+    """A file to score, with settings. `family` is the same for the quantizations of one model,
     `bits` are those of its tensors."""
 
     path: Path
-    manner: Manner
+    settings: EngineSettings
     family: tuple[str | None, int, str | None]
     bits: int
 
     @property
     def rank(self) -> tuple[int, bool]:
         """The larger, the nearer it is to the original."""
-        return self.bits, self.manner.kv_type == "f16"
+        return self.bits, self.settings.kv_type == "f16"
 
 
 class Scoring:
@@ -127,7 +127,7 @@ class Scoring:
 
         self._check_memory(file)
         text, count = quality_text(), pieces or self._pieces
-        return evaluate(file.path, text, count, file.manner, folder, beside=beside, keep=keep)
+        return evaluate(file.path, text, count, file.settings, folder, beside=beside, keep=keep)
 
     def _check_memory(self, file: _File) -> None:
         from localai.engine.llamacpp.evaluation import PIECE_TOKENS
@@ -140,7 +140,7 @@ class Scoring:
         need = project(
             file.path,
             PIECE_TOKENS,
-            kv_type=file.manner.kv_type,
+            kv_type=file.settings.kv_type,
             cache_folder=self._paths.cache_dir,
         )
         if need.total_bytes + _ROOM_BYTES > free:
@@ -150,7 +150,7 @@ class Scoring:
             )
 
     def _file(self, subject: Subject) -> _File | None:
-        from localai.engine.llamacpp.evaluation import Manner
+        from localai.engine.llamacpp.evaluation import EngineSettings
         from localai.formats.gguf import GgufHeader
         from localai.formats.gguf_names import without_type
         from localai.library.details import find_details
@@ -165,7 +165,7 @@ class Scoring:
         if path is None or not isinstance(header, GgufHeader):
             return None
         settings = subject.settings
-        manner = Manner(
+        settings = EngineSettings(
             threads=settings.get("prefill_threads") or settings.get("threads") or self._threads,
             kv_type=settings.get("kv_type", "f16"),
             gpu_layers=settings.get("gpu_layers"),
@@ -173,7 +173,7 @@ class Scoring:
         # Two that were trained on from one base are no quantizations of each other.
         name = subject.asked or without_type(header.name or details.model.id).casefold()
         family = (header.architecture, header.parameter_count, name)
-        return _File(path, manner, family, header.tensor_bytes)
+        return _File(path, settings, family, header.tensor_bytes)
 
 
 def _scored(

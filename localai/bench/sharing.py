@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import Final
 
 from localai.bench.cell import Cell
-from localai.bench.kept import KeptRun
 from localai.bench.quality import Quality
 from localai.bench.recording import Sample
+from localai.bench.stored_runs import StoredRun
 from localai.providers.registry import is_registered
 
 _FAILED: Final = "it failed"
 _OF_OTHERS: Final = "endpoint"
 
 
-def shareable(run: KeptRun) -> KeptRun:
+def shareable(run: StoredRun) -> StoredRun:
     """The run without whatever could say whose it is: a model keeps the last part of its name, a
     server of one's own is called `endpoint`, and why something failed is left out."""
     machine = replace(run.machine, kernel=_version(run.machine.kernel))

@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from localai.bench.kept import Keeper, KeptRun, Plan, note_machine
-from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
+from localai.bench.plan import CLOUD, QUICK, Limits, Plan, Test, tests
 from localai.bench.progress import Progress
 from localai.bench.resuming import claim, require_same
 from localai.bench.run import Bench
 from localai.bench.scoring import PIECES, QUICK_PIECES, Scoring
+from localai.bench.stored_runs import RunRecorder, StoredRun, note_machine
 from localai.bench.subject import Subject, known_of, subjects
 from localai.dataclass import dataclass
 from localai.units import counted
@@ -30,7 +30,7 @@ class Started:
     """A run that is ready. `announcements` are what must be said before the first request."""
 
     bench: Bench
-    keeper: Keeper
+    keeper: RunRecorder
     announcements: tuple[str, ...]
     scoring: Scoring | None = None
 
@@ -62,7 +62,7 @@ def begin(
     announce: Callable[[str], None],
     *,
     force: bool = False,
-    before: KeptRun | None = None,
+    before: StoredRun | None = None,
     limits: Limits | None = None,
 ) -> Started:
     """Make everything ready. `before` is a run to go on with, whose plan then holds. `limits` stand
@@ -91,7 +91,7 @@ def begin(
             plan.engines,
             config,
             pool,
-            plan.manners,
+            plan.engine_settings,
             plan.quantizations,
             paths,
         )
@@ -125,8 +125,8 @@ def begin(
         )
     announcements = tuple(_announcements(chosen, wanted))
     if before is not None:
-        return Started(bench, Keeper(database, before.id), announcements, scoring)
-    keeper = Keeper.new(database, note, plan)
+        return Started(bench, RunRecorder(database, before.id), announcements, scoring)
+    keeper = RunRecorder.new(database, note, plan)
     claim(keeper.run_id, paths)
     for number, cell in enumerate(bench.cells):
         keeper.keep(number, cell)

@@ -78,11 +78,11 @@ def subjects(
     engines: Sequence[str],
     config: Config,
     pool: ProviderPool,
-    manners: Sequence[Mapping[str, Any]] = ({},),
+    engine_settings: Sequence[Mapping[str, Any]] = ({},),
     quantizations: Sequence[str] = (),
     paths: Paths | None = None,
 ) -> Iterator[Subject]:
-    """Each model in each engine, under each of `manners`: settings by name (`engine.kv_type`).
+    """Each model in each engine, under each of `engine_settings`, by name (`engine.kv_type`).
     Without names the default model, without engines the provider that answers for it. With
     `quantizations`, each of these of a model in the stores of `paths`.
 
@@ -92,8 +92,8 @@ def subjects(
     wanted: Sequence[str | None] = names or (None,)
     where: Sequence[str | None] = engines or (None,)
     for name in wanted:
-        for engine, manner, kind in product(where, manners, quantizations or (None,)):
-            flags = {key.replace(".", "__"): value for key, value in manner.items()}
+        for engine, settings, kind in product(where, engine_settings, quantizations or (None,)):
+            flags = {key.replace(".", "__"): value for key, value in settings.items()}
             text, ours = _at(name, engine, config), config.with_flags(**flags)
             if kind is not None:
                 assert paths is not None
@@ -101,10 +101,10 @@ def subjects(
             found = _subject(text, ours, pool)
             if kind is not None:
                 found = replace(found, asked=name or "")
-            if manner and not found.is_embedded:
+            if settings and not found.is_embedded:
                 raise InvalidInput(
                     f"{found.name} is not computed by the embedded engine, whose settings"
-                    f" {', '.join(manner)} are",
+                    f" {', '.join(settings)} are",
                     command=("localai", "bench", f"llamacpp/{found.selected.model.id}"),
                 )
             yield found

@@ -3,7 +3,7 @@
 Each setting is changed alone, beside what is in force now (`trials`). Whatever gained is the best
 of several noisy figures, and so looks better than it is: it is measured once more, with fresh
 repetitions, beside what is in force and beside all gains together (`confirmations`). Only the
-second measurement decides (`advice`).
+second measurement decides (`suggestions`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONFIRMING: Final = Limits(budget_s=30.0, least=12, most=24, warm_ups=6, warm_up
 """Of the second measurement: so many pairs that an interval holds for all comparisons at once."""
 _CONFIDENCE: Final = 0.95
 
-Manner = Mapping[str, Any]
+Settings = Mapping[str, Any]
 """Settings of the engine by name (`engine.kv_type`)."""
 Changes = Mapping[MetricName, Interval]
 """By how much both speeds change, as fractions: 0.06 is 6% faster."""
@@ -50,7 +50,7 @@ class EngineCores:
 class Suggestion:
     """Settings that belong together, and by how much they change both speeds."""
 
-    settings: Manner
+    settings: Settings
     changes: Changes
 
     @property
@@ -70,18 +70,18 @@ class Confirmations:
     """What is measured once more: what is in force, each gain alone, and all gains together that
     cost nothing elsewhere, if there are several."""
 
-    base: Manner
-    alone: tuple[Manner, ...]
-    together: Manner | None
+    base: Settings
+    alone: tuple[Settings, ...]
+    together: Settings | None
 
     @property
-    def manners(self) -> list[Manner]:
+    def trials(self) -> list[Settings]:
         """As the rows of one run."""
         return [self.base, *self.alone, *([] if self.together is None else [self.together])]
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class Suggestions:
     """What the second measurement says. `suggestions` are worth changing, the best first.
     `together` is what all of them do at once that cost nothing elsewhere, None for fewer than two.
     `undecided` gained at first, and the machine was too noisy to confirm it; what they changed the
@@ -124,12 +124,12 @@ def trials(
     seen = [base]
     for name, values in wanted.items():
         for value in values:
-            manner = _manner(name, value, base, current)
-            effect = _in_effect({**current, **manner}, cores, prompt_tokens, has_gpu=has_gpu)
+            trial = _trial(name, value, base, current)
+            effect = _in_effect({**current, **trial}, cores, prompt_tokens, has_gpu=has_gpu)
             if (only and name not in only) or effect in seen or _needs_flash(effect):
                 continue
             seen.append(effect)
-            found.append(manner)
+            found.append(trial)
     return found
 
 
@@ -142,7 +142,7 @@ def _thread_counts(cores: EngineCores) -> list[int]:
     return sorted({max(1, most // 2), max(1, most - 1), most, cores.usable})
 
 
-def _manner(name: str, value: Any, base: Manner, current: Manner) -> dict[str, Any]:
+def _trial(name: str, value: Any, base: Settings, current: Settings) -> dict[str, Any]:
     """One setting changed. The threads of prefill follow those of decoding unless they are set; to
     change one thing at a time, they are held."""
     if name == "engine.threads" and current["engine.prefill_threads"] is None:
@@ -151,7 +151,7 @@ def _manner(name: str, value: Any, base: Manner, current: Manner) -> dict[str, A
 
 
 def _in_effect(
-    settings: Manner, cores: EngineCores, prompt_tokens: int, *, has_gpu: bool
+    settings: Settings, cores: EngineCores, prompt_tokens: int, *, has_gpu: bool
 ) -> dict[str, Any]:
     """The settings as the engine takes them for one prompt of that length."""
     threads = settings["engine.threads"] or cores.sensible
@@ -173,25 +173,25 @@ def _in_effect(
     }
 
 
-def _needs_flash(settings: Manner) -> bool:
+def _needs_flash(settings: Settings) -> bool:
     """Whether keys and values would be small without flash attention, which the engine lacks."""
     small = settings["engine.kv_type"] in ("q8_0", "q4_0")
     return small and bool(settings["engine.flash_attention"] == "off")
 
 
-def gains(cells: Sequence[Cell], tried: Sequence[Manner]) -> list[Suggestion]:
+def gains(cells: Sequence[Cell], tried: Sequence[Settings]) -> list[Suggestion]:
     """Of each setting the trial that gained most beyond chance and beyond what is worth it, the
     best first. `cells` are the rows of `tried`, in its order."""
     best: dict[str, Suggestion] = {}
-    for cell, manner in list(zip(cells, tried, strict=True))[1:]:
-        found = Suggestion(manner, _changes(cells[0], cell, _CONFIDENCE))
-        name = next(iter(manner))
+    for cell, trial in list(zip(cells, tried, strict=True))[1:]:
+        found = Suggestion(trial, _changes(cells[0], cell, _CONFIDENCE))
+        name = next(iter(trial))
         if found.gain > (best[name].gain if name in best else 0.0):
             best[name] = found
     return sorted(best.values(), key=lambda each: -each.gain)
 
 
-def confirmations(first: Manner, gained: Sequence[Suggestion]) -> Confirmations:
+def confirmations(first: Settings, gained: Sequence[Suggestion]) -> Confirmations:
     """What to measure once more, because it gained something."""
     members = [each for each in gained if not each.loses]
     return Confirmations(
@@ -199,27 +199,27 @@ def confirmations(first: Manner, gained: Sequence[Suggestion]) -> Confirmations:
     )
 
 
-def advice(cells: Sequence[Cell], confirmed: Confirmations) -> Advice:
-    """What is worth changing. `cells` are the rows of `confirmed.manners`, in its order.
+def suggestions(cells: Sequence[Cell], confirmed: Confirmations) -> Suggestions:
+    """What is worth changing. `cells` are the rows of `confirmed.trials`, in its order.
 
     A gain counts if it is larger than what is worth a setting, and if its interval excludes none at
     a confidence that holds for all comparisons together (Bonferroni). Noisy rows decide nothing.
     """
     base, *rest = cells
     confidence = 1 - (1 - _CONFIDENCE) / max(1, 2 * len(confirmed.alone))
-    suggestions: list[Suggestion] = []
+    confirming: list[Suggestion] = []
     undecided: list[Suggestion] = []
-    for cell, manner in zip(rest, confirmed.alone, strict=False):
-        found = Suggestion(manner, _changes(base, cell, confidence))
+    for cell, trial in zip(rest, confirmed.alone, strict=False):
+        found = Suggestion(trial, _changes(base, cell, confidence))
         if "noisy" in (verdict(base), verdict(cell)):
             undecided.append(found)
         elif found.gain:
-            suggestions.append(found)
-    suggestions.sort(key=lambda each: -each.gain)
-    together, members = None, _at_once([each for each in suggestions if not each.loses])
+            confirming.append(found)
+    confirming.sort(key=lambda each: -each.gain)
+    together, members = None, _at_once([each for each in confirming if not each.loses])
     if confirmed.together == members and verdict(rest[-1]) == "quiet":
         together = Suggestion(members, _changes(base, rest[-1], confidence))
-    return Advice(tuple(suggestions), together, tuple(undecided))
+    return Suggestions(tuple(confirming), together, tuple(undecided))
 
 
 def _at_once(suggestions: Sequence[Suggestion]) -> dict[str, Any]:

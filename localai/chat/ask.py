@@ -43,7 +43,8 @@ class Asker:
     """The model to ask and the settings, for any conversation; both may change while it goes on.
 
     `announce` is called before a byte of a prompt leaves this machine, and when the configured
-    cloud fallback steps in for a local provider that cannot be reached.
+    cloud fallback steps in for a local provider that cannot be reached. `announced` has what is
+    announced only once, in order.
     """
 
     chosen: SelectedModel
@@ -52,12 +53,12 @@ class Asker:
     providers: ProviderPool
     announce: Callable[[str], None]
     settings: AskSettings = AskSettings()
-    told: dict[str, None] = field(default_factory=dict)
+    announced: dict[str, None] = field(default_factory=dict)
 
-    def tell_once(self, text: str) -> None:
-        """Announce what would otherwise be said with every question; `told` has it, in order."""
-        if text not in self.told:
-            self.told[text] = None
+    def announce_once(self, text: str) -> None:
+        """Announce what would otherwise be said with every question."""
+        if text not in self.announced:
+            self.announced[text] = None
             self.announce(text)
 
     def change(self, **settings: Any) -> None:
@@ -117,12 +118,12 @@ def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Con
     yield Answering(chosen.model)
     seen = as_seen(request, asker.paths)
     if (unseen := blindness_doubt(request)) is not None:
-        asker.tell_once(unseen)
+        asker.announce_once(unseen)
     if (destination := prompt_destination(chosen, config)) is not None:
         pictures = count_pictures(seen.messages)
         asker.announce(destination + (f", with {counted(pictures, 'picture')}" if pictures else ""))
     if (doubt := special_tokens_doubt(seen, config)) is not None:
-        asker.tell_once(doubt)
+        asker.announce_once(doubt)
     yield from _streamed(asker, chosen, seen)
 
 
@@ -140,7 +141,7 @@ def _streamed(asker: Asker, chosen: SelectedModel, request: ChatRequest) -> Even
         without = without_earlier(request)
         if begun or without is None or not refuses_pictures(error):
             raise
-    asker.tell_once(refusal_doubt(request))
+    asker.announce_once(refusal_doubt(request))
     yield from _events(asker, chosen, without)
 
 
@@ -148,6 +149,6 @@ def _events(asker: Asker, chosen: SelectedModel, request: ChatRequest) -> Events
     with closing(without_loops(chosen.provider.stream(request), request)) as events:
         for event in events:
             if isinstance(event, Doubt):
-                asker.tell_once(event.message)
+                asker.announce_once(event.message)
             else:
                 yield event

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Doubts:
-    """Tells `warn` what it has not told before; any thread may say something."""
+    """Passes each doubt to `warn` once; any thread may have one."""
 
     def __init__(self, warn: Callable[[str], None], config: Config) -> None:
         self._warn = warn
@@ -23,17 +23,17 @@ class Doubts:
         self._lock = threading.Lock()
 
     def before(self, settings: AskSettings, request: ChatRequest) -> None:
-        """Say what is known before a question is asked. Raises InvalidInput for a schema that its
-        provider does not take."""
+        """Warn of what is doubtful before a question is asked. Raises InvalidInput for a schema
+        that its provider does not take."""
         for doubt in (
             *settings_doubts(settings, request.model, self._config),
             special_tokens_doubt(request, self._config),
         ):
             if doubt is not None:
-                self.say(doubt)
+                self.warn(doubt)
 
-    def say(self, doubt: str) -> None:
-        """Say `doubt`, unless it was."""
+    def warn(self, doubt: str) -> None:
+        """Warn of `doubt`, unless that was done."""
         with self._lock:
             if doubt in self._given:
                 return

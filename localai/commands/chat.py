@@ -226,8 +226,8 @@ def chat(
         require_vision(selected.model, paths, *pictures, *(prompt or ()))
     if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:
         output.warn(loss)
-    told = dict.fromkeys(doubts)
-    asker = Asker(selected, config, paths, providers, announce, settings, told)
+    announced = dict.fromkeys(doubts)
+    asker = Asker(selected, config, paths, providers, announce, settings, announced)
     tree = None if stored is None else stored.tree
     conversation = Conversation(asker, recorder(stored), tree)
     if dry_run:

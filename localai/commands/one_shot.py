@@ -109,7 +109,7 @@ def _document(
         cost_of(answer, conversation.asker.config),
         conversation_id=conversation.recorder.conversation_id,
         extracted=extracted,
-        warnings=list(conversation.asker.told),
+        warnings=list(conversation.asker.announced),
         with_logprobs=conversation.asker.settings.logprobs is not None,
         error=failure,
     )
@@ -118,5 +118,5 @@ def _document(
 def _cancelled(partial: PartialAnswer, conversation: Conversation) -> Chat:
     from localai.output.documents.chat import cancelled_document
 
-    told = list(conversation.asker.told)
-    return cancelled_document(partial, conversation.recorder.conversation_id, told)
+    announced = list(conversation.asker.announced)
+    return cancelled_document(partial, conversation.recorder.conversation_id, announced)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SuiteOptions:
     """How a suite is asked. `settings` are the command line's; they are laid over the suite's.
 
     `as_shipped` takes each publisher's system prompt if the suite has none; `same_sampling` leaves
@@ -46,7 +46,7 @@ class CaseRepeat:
 
 
 def questions(
-    suite: Suite, contestants: Sequence[Contestant], manner: Manner, config: Config
+    suite: Suite, contestants: Sequence[Contestant], options: SuiteOptions, config: Config
 ) -> dict[str, list[CaseRepeat]]:
     """The questions for each model: all cases, then all of them again for each repeat.
 
@@ -54,8 +54,8 @@ def questions(
     """
     return {
         each.name: [
-            _question(case, repeat, each, suite, manner, config)
-            for repeat in range(1, manner.repeats + 1)
+            _question(case, repeat, each, suite, options, config)
+            for repeat in range(1, options.repeats + 1)
             for case in suite.cases
             if not (case.local_only and leaves(each))
         ]
@@ -73,12 +73,12 @@ def _question(
     repeat: int,
     contestant: Contestant,
     suite: Suite,
-    manner: Manner,
+    options: SuiteOptions,
     config: Config,
 ) -> CaseRepeat:
     model = contestant.selected.model
-    settings = overlaid(overlaid(suite.settings, case.settings), manner.settings)
-    if settings.system is None and not manner.as_shipped and not config["chat.system"]:
+    settings = overlaid(overlaid(suite.settings, case.settings), options.settings)
+    if settings.system is None and not options.as_shipped and not config["chat.system"]:
         # The same prompt for all: a publisher's own prompt would make another question.
         settings = replace(settings, system="")
     print_ = fingerprint(case, settings, contestant.name)
@@ -86,7 +86,7 @@ def _question(
         # The clouds take no seed.
         seed = Options(seed=seed_of(case, repeat))
         settings = replace(settings, options=overlaid_options(seed, settings.options))
-    if manner.same_sampling:
+    if options.same_sampling:
         model = replace(model, recommended=Options())
     request = with_a_limit(build_request(settings, model, case.messages, config))
     return CaseRepeat(case, repeat, print_, replace(request, tools=case.tools))

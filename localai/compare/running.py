@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from localai.compare.asking import Reply
 from localai.compare.contestants import Contestant, lanes
 from localai.compare.lane import LEAVE_S, Answered, Lane, LoadingModel
-from localai.compare.questions import CaseRepeat, Manner, questions
+from localai.compare.questions import CaseRepeat, SuiteOptions, questions
 from localai.compare.recorded import RecordedAnswer, recorded
 from localai.compare.suite.case import Suite
 from localai.dataclass import dataclass
@@ -69,7 +69,7 @@ class SuiteRun:
         self,
         suite: Suite,
         contestants: Sequence[Contestant],
-        manner: Manner,
+        options: SuiteOptions,
         config: Config,
         file: RunFile,
         *,
@@ -81,7 +81,7 @@ class SuiteRun:
         self._contestants = contestants
         self._file = file
         self._machine = machine
-        self._manner = manner
+        self._options = options
         self._config = config
         self._cost_of = cost_of
         self._answered = answered
@@ -89,7 +89,7 @@ class SuiteRun:
         self._reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        asked = questions(suite, contestants, manner, config)
+        asked = questions(suite, contestants, options, config)
         self.planned = {name: len(each) for name, each in asked.items()}
         self._todo = {
             name: [each for each in some if not self._has(name, each)]
@@ -122,7 +122,7 @@ class SuiteRun:
                 asked = Lane(
                     lane,
                     self._todo,
-                    self._manner.jobs,
+                    self._options.jobs,
                     self._config,
                     self._reports.put,
                     self._stopping,

@@ -47,13 +47,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """The way to mend a finding: `lines` to paste, or `advice` in words. `undo` is the line that
+    """The way to mend a finding: `lines` to paste, or a `hint` in words. `undo` is the line that
     takes it back."""
 
     lines: tuple[str, ...] = ()
     safety: Safety = "user"
     undo: str | None = None
-    advice: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def _crash(check: Check, error: Exception) -> Finding:
         title=f"the check {check.code} itself is broken",
         evidence=(Evidence("error", f"{type(error).__name__}: {error}", "localai"),),
         cause="this is a bug in localai",
-        fix=Fix(("localai doctor --report ./report",), advice="and attach that to an issue"),
+        fix=Fix(("localai doctor --report ./report",), hint="and attach that to an issue"),
     )
 
 

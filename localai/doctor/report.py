@@ -144,5 +144,5 @@ def _fix(fix: Fix) -> Iterator[str]:
         yield "```sh"
         yield from map(sanitize_line, fix.lines)
         yield "```"
-    elif fix.advice:
-        yield f"- fix: {markdown_words(fix.advice)}"
+    elif fix.hint:
+        yield f"- fix: {markdown_words(fix.hint)}"

@@ -81,7 +81,7 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
         and info.spec.binary == spec.binary
-        and info.spec.manner == spec.manner
+        and info.spec.engine_settings == spec.engine_settings
         and _has_same_model(info, spec)
     )
 

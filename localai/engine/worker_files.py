@@ -76,8 +76,8 @@ class WorkerSpec:
     cores: int | None = None
 
     @property
-    def manner(self) -> tuple[object, ...]:
-        """How the model is computed. A worker with another manner is not reused."""
+    def engine_settings(self) -> tuple[object, ...]:
+        """How the model is computed. A worker with other settings is not reused."""
         return (
             self.threads,
             self.prefill_threads,

@@ -22,23 +22,23 @@ _LEAST_SCALE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar of the length `value`. `told` is the figure as text, `bounds` its interval."""
+    """A bar of the length `value`. `text` is the figure, `bounds` its interval."""
 
     name: Child
     value: float
-    told: str
+    text: str
     bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A change from `low` to `high` around `value`, as fractions. `told` is the figure as text."""
+    """A change from `low` to `high` around `value`, as fractions. `text` is the figure."""
 
     name: Child
     low: float
     value: float
     high: float
-    told: str
+    text: str
     kind: Literal["good", "bad"] | None = None
 
 
@@ -60,7 +60,7 @@ def bars(shown: Sequence[Bar], *, most: float | None = None) -> Markup:
             parts.append(element("rect", x=low, y=4, width=width, height=2, class_="whisker"))
         return parts
 
-    return _block([(each.name, each.told, drawn(each)) for each in shown])
+    return _block([(each.name, each.text, drawn(each)) for each in shown])
 
 
 def ranges(shown: Sequence[Range]) -> Markup:
@@ -80,7 +80,7 @@ def ranges(shown: Sequence[Range]) -> Markup:
             element("rect", x=at(each.value) - 0.2, width=0.4, height=_HEIGHT, class_="whisker"),
         ]
 
-    return _block([(each.name, each.told, drawn(each)) for each in shown])
+    return _block([(each.name, each.text, drawn(each)) for each in shown])
 
 
 def _block(rows: Sequence[tuple[Child, str, list[Markup]]]) -> Markup:
@@ -89,17 +89,17 @@ def _block(rows: Sequence[tuple[Child, str, list[Markup]]]) -> Markup:
         [
             element(
                 "div",
-                element("p", element("span", name), element("span", told, class_="number")),
+                element("p", element("span", name), element("span", text, class_="number")),
                 element(
                     "svg",
                     drawn,
                     viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
                     preserveAspectRatio="none",
                     role="img",
-                    aria_label=told,
+                    aria_label=text,
                 ),
             )
-            for name, told, drawn in rows
+            for name, text, drawn in rows
         ],
         class_="bars",
     )

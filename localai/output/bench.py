@@ -20,8 +20,8 @@ from localai.units import UNKNOWN, day_and_minute, memory_text, seconds_text
 if TYPE_CHECKING:
     from localai.bench.cell import Cell
     from localai.bench.comparison import MetricChange
-    from localai.bench.kept import KeptRun
     from localai.bench.progress import Progress
+    from localai.bench.stored_runs import StoredRun
     from localai.output.output import Output
     from localai.statistics import Interval
 
@@ -34,7 +34,7 @@ _PHASES: Final = {
 }
 
 
-def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
+def show_run(output: Output, run: StoredRun, *, beside: bool = True) -> None:
     """Show the table of a run and the remarks on its rows. With `beside`, also compare the rows of
     the same model and test."""
     from localai.bench.remarks import remarks, settings_apart
@@ -131,7 +131,7 @@ def _distinct(cell: Cell, other: Cell) -> str:
 
 
 def show_changes(
-    output: Output, before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
+    output: Output, before: StoredRun, after: StoredRun, changes: Sequence[MetricChange]
 ) -> None:
     """Show the changes of each row, metric by metric."""
     from localai.bench.remarks import settings_apart
@@ -258,9 +258,9 @@ RUN_COLUMNS: Final = (
 )
 
 
-def run_row(run: KeptRun) -> list[str]:
+def run_row(run: StoredRun) -> list[str]:
     """A run as a row of the list."""
-    from localai.bench.kept import models_of
+    from localai.bench.stored_runs import models_of
 
     when = _day(run.created_at)
     rows = str(len(run.cells)) + ("" if run.ended_at is not None else ", broken off")

@@ -25,13 +25,13 @@ from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute, m
 
 if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
-    from localai.bench.kept import KeptRun
+    from localai.bench.stored_runs import StoredRun
 
 
 _KINDS: Final[Mapping[str, Literal["good", "bad"]]] = {"regressed": "bad", "improved": "good"}
 
 
-def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
+def report(run: StoredRun, changes: Sequence[MetricChange] | None = None) -> str:
     """The whole page. `changes` are the changes of the rows since another run."""
     when = day_and_minute(run.created_at)
     models = ", ".join(dict.fromkeys(cell.model for cell in run.cells))
@@ -113,8 +113,8 @@ def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
         metric = "prefill" if each.metric.startswith("prefill") else "decode"
         if interval is not None and interval.low is not None and interval.high is not None:
             low, value, high = interval.low, interval.value, interval.high
-            told = f"{metric} {percent_text(value)}, {each.state}"
-            drawn.append(Range(name, low, value, high, told, kind))
+            text = f"{metric} {percent_text(value)}, {each.state}"
+            drawn.append(Range(name, low, value, high, text, kind))
         rows.append(
             [
                 name,
@@ -174,8 +174,8 @@ def _limits(cells: Sequence[Cell]) -> Markup | None:
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)
         if fraction is not None and rate is not None:
             limit = number_text(rate.value / fraction)
-            told = f"{number_text(rate.value)} of {limit} tok/s, {fraction:.0%}"
-            shown.append(Bar(_named(cell, settings), fraction, told))
+            text = f"{number_text(rate.value)} of {limit} tok/s, {fraction:.0%}"
+            shown.append(Bar(_named(cell, settings), fraction, text))
     if not shown:
         return None
     meaning = "What decoding would reach if it did nothing but read weights, keys and values."
@@ -196,12 +196,12 @@ def _energy(cells: Sequence[Cell]) -> Markup | None:
     ]
     if not shown:
         return None
-    told = [element("p", text, class_="soft") for text in energy_remarks(cells)]
+    remarked = [element("p", text, class_="soft") for text in energy_remarks(cells)]
     return section(
         "Energy",
         element("p", "Of the whole machine, the prompt's part included."),
         bars(shown),
-        told,
+        remarked,
     )
 
 
@@ -257,7 +257,7 @@ def _number(value: float | None) -> str:
     return UNKNOWN if value is None else number_text(value)
 
 
-def _machine(run: KeptRun) -> Markup:
+def _machine(run: StoredRun) -> Markup:
     machine = run.machine
     bandwidth = machine.bandwidth_bytes_per_s
     rows = [

@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING
 from localai.output.bench_figures import bounds_text, percent_text
 
 if TYPE_CHECKING:
-    from localai.bench.tuning import Advice, Changes, Manner, Suggestion
+    from localai.bench.tuning import Changes, Settings, Suggestion, Suggestions
     from localai.output.output import Output
 
 
-def show_advice(output: Output, gained: Sequence[Suggestion], advice: Advice) -> None:
+def show_suggestions(output: Output, gained: Sequence[Suggestion], found: Suggestions) -> None:
     """Show the settings that are worth changing as lines to run, and what became of the others
     that gained at first."""
     output.line("")
     if not gained:
         output.line("no other setting is faster here, beyond what the repetitions differ")
         return
-    for each in advice.suggestions:
+    for each in found.suggestions:
         *others, last = _lines(each.settings)
         for line in others:
             output.line(line)
         cost = ": faster at one, slower at the other" if each.loses else ""
         output.line(last, (f"   # {changes_text(each.changes)}{cost}", "dim"))
-    if advice.together is not None:
-        output.paragraph(f"all together: {changes_text(advice.together.changes)}")
-    confirmed = [each.settings for each in advice.suggestions]
-    undecided = [each.settings for each in advice.undecided]
-    for each in advice.undecided:
+    if found.together is not None:
+        output.paragraph(f"all together: {changes_text(found.together.changes)}")
+    confirmed = [each.settings for each in found.suggestions]
+    undecided = [each.settings for each in found.undecided]
+    for each in found.undecided:
         output.paragraph(
             f"{_named(each.settings)} gained at first, and the machine was too noisy to confirm it"
             f" ({changes_text(each.changes)}): measure again when it is quiet"
@@ -58,9 +58,9 @@ def changes_text(changes: Changes) -> str:
     )
 
 
-def _lines(settings: Manner) -> list[str]:
+def _lines(settings: Settings) -> list[str]:
     return [f"localai config set {name} {value}" for name, value in settings.items()]
 
 
-def _named(settings: Manner) -> str:
+def _named(settings: Settings) -> str:
     return ", ".join(f"{name} {value}" for name, value in settings.items())

@@ -195,10 +195,10 @@ def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
         for line in fix.lines:
             for part in _to_paste(line, output):
                 output.line(f"      {part}")
-    if fix.advice and fix.lines:
-        output.paragraph(sentence(fix.advice), indent=4)
-    elif fix.advice:
-        _labelled(output, label, fix.advice)
+    if fix.hint and fix.lines:
+        output.paragraph(sentence(fix.hint), indent=4)
+    elif fix.hint:
+        _labelled(output, label, fix.hint)
     if verbose and fix.undo:
         output.line(f"    undo: {fix.undo}")
 

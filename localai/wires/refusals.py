@@ -123,7 +123,7 @@ class ServerWords:
     context_grows: bool = False
 
 
-_NO_WORDS_OF_ITS_OWN = ServerWords()
+_NO_PECULIARITIES = ServerWords()
 
 
 def failure(
@@ -132,7 +132,7 @@ def failure(
     error: Mapping[str, Any],
     headers: Mapping[str, str],
     *,
-    words: ServerWords = _NO_WORDS_OF_ITS_OWN,
+    words: ServerWords = _NO_PECULIARITIES,
     model: str = "",
     context_tokens: int | None = None,
     key_remedy: Remedy | None = None,
@@ -161,8 +161,8 @@ def failure(
     if kinds & _QUOTA:
         return ProviderRefused(f"{who} refused: {message}", hint="look at the account's billing")
     if status in _BUSY:
-        said = f"{who} is {_BUSY[status]}: {message}"
-        final = ProviderRefused(said) if status == 429 else Unreachable(said, **words.when_failed)
+        whole = f"{who} is {_BUSY[status]}: {message}"
+        final = ProviderRefused(whole) if status == 429 else Unreachable(whole, **words.when_failed)
         return Busy(f"{who} is {_BUSY[status]}", final, retry_after_s(headers))
     if status >= 500:
         return Unreachable(f"{who} failed{with_status}: {message}", **words.when_failed)
@@ -174,17 +174,17 @@ def overflow(
     prompt_tokens: int | None,
     context_tokens: int | None,
     *,
-    said: str = "",
+    server_text: str = "",
     context_grows: bool = True,
 ) -> ContextOverflow:
     """The error for a prompt that does not fit the context of `who`. Unknown numbers are None; then
-    the server's text `said` stands in their place."""
+    `server_text`, its own message, stands in their place."""
     if prompt_tokens and context_tokens:
         numbers = f"{counted(prompt_tokens, 'token')} against {context_tokens:,}"
     elif context_tokens:
         numbers = f"more than {counted(context_tokens, 'token')}"
     else:
-        numbers = said
+        numbers = server_text
     larger = "give a larger --ctx" if context_grows else "take a model with a larger context"
     return ContextOverflow(
         f"the prompt does not fit the context of {who}" + (f": {numbers}" if numbers else ""),
@@ -209,7 +209,7 @@ def _overflow_in(
         who,
         error.get("n_prompt_tokens") or numbers.get("prompt"),
         error.get("n_ctx") or numbers.get("context") or context_tokens,
-        said=refusal.message,
+        server_text=refusal.message,
         context_grows=words.context_grows,
     )
 
@@ -253,10 +253,10 @@ def status_and_kind(error: LocalaiError) -> tuple[int, str]:
 def error_object(error: LocalaiError) -> dict[str, Any]:
     """One of our errors as llama.cpp's `error` object, which adds the numbers of an overflow."""
     status, kind = status_and_kind(error)
-    said: dict[str, Any] = {"code": status, "message": error.message, "type": kind}
+    document: dict[str, Any] = {"code": status, "message": error.message, "type": kind}
     if isinstance(error, ContextOverflow):
-        said |= {"n_prompt_tokens": error.prompt_tokens, "n_ctx": error.context_tokens}
-    return said
+        document |= {"n_prompt_tokens": error.prompt_tokens, "n_ctx": error.context_tokens}
+    return document
 
 
 _STATUS_OF_ERROR: tuple[tuple[type[LocalaiError], tuple[int, str]], ...] = (

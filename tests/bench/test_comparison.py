@@ -10,10 +10,10 @@ import pytest
 
 from localai.bench.cell import Cell
 from localai.bench.comparison import beside, compared
-from localai.bench.kept import KeptRun, MachineNote
 from localai.bench.noise import Noise
 from localai.bench.plan import Test
 from localai.bench.recording import Sample
+from localai.bench.stored_runs import MachineNote, StoredRun
 
 MACHINE = MachineNote(
     cpu="a CPU",
@@ -53,11 +53,13 @@ def cell(rates: Sequence[float], **changes: object) -> Cell:
     return replace(whole, samples=samples(rates), **changes)  # type: ignore[arg-type]
 
 
-def run(*cells: Cell, anchor: float | None = 100.0, machine: MachineNote = MACHINE) -> KeptRun:
-    return KeptRun("abcdef", 0.0, 1.0, None, anchor, machine, None, cells)
+def run(*cells: Cell, anchor: float | None = 100.0, machine: MachineNote = MACHINE) -> StoredRun:
+    return StoredRun("abcdef", 0.0, 1.0, None, anchor, machine, None, cells)
 
 
-def states(before: KeptRun, after: KeptRun, threshold: float = 0.03) -> dict[str, tuple[str, str]]:
+def states(
+    before: StoredRun, after: StoredRun, threshold: float = 0.03
+) -> dict[str, tuple[str, str]]:
     return {
         each.metric.partition("_")[0]: (each.state, each.reason)
         for each in compared(before, after, threshold)
@@ -110,7 +112,7 @@ def test_a_slower_machine_is_not_a_slower_engine() -> None:
         (run(cell(BASE, test=Test(64, 128))), "it was not measured before"),
     ],
 )
-def test_what_was_not_measured_alike_is_not_compared(after: KeptRun, reason: str) -> None:
+def test_what_was_not_measured_alike_is_not_compared(after: StoredRun, reason: str) -> None:
     assert states(run(cell(BASE)), after)["decode"] == ("incomparable", reason)
 
 
@@ -125,7 +127,7 @@ def test_another_build_of_the_engine_is_compared_and_named() -> None:
 def test_with_two_percent_of_noise_nothing_is_no_alarm_and_six_percent_is_found() -> None:
     source = random.Random(16)
 
-    def measured(rate: float) -> KeptRun:
+    def measured(rate: float) -> StoredRun:
         return run(cell([source.gauss(rate, 0.02 * rate) for _ in range(10)]))
 
     def alarms(rate: float, runs: int) -> int:

@@ -11,8 +11,9 @@ import pytest
 from localai.bench.cell import Cell
 from localai.bench.figures import first_token_spread, goodput
 from localai.bench.knee import knee
-from localai.bench.plan import Objectives, Test, counts, objectives, rates, shape_of
+from localai.bench.plan import Objectives, Test, shape_of
 from localai.bench.recording import Sample
+from localai.bench.values import counts, objectives, rates
 from localai.errors import InvalidInput
 from localai.output.bench import show_run
 from localai.output.output import Output

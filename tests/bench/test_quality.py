@@ -13,7 +13,7 @@ import pytest
 from localai.bench.quality import Quality, quality_of
 from localai.bench.workload import quality_text
 from localai.engine.llamacpp import c_api
-from localai.engine.llamacpp.evaluation import Evaluated, Manner, evaluate
+from localai.engine.llamacpp.evaluation import EngineSettings, Evaluated, evaluate
 from localai.errors import NotFound, Unreachable
 from localai.library.variants import variant, variants_of
 from localai.output.documents.bench import Bench
@@ -83,9 +83,9 @@ def test_a_file_beside_itself_predicts_the_same(shortened_path: Path, tmp_path: 
     one.mkdir()
     other.mkdir()
     text = quality_text()
-    reference = result(evaluate(shortened_path, text, 1, Manner(2), one, keep=True))
+    reference = result(evaluate(shortened_path, text, 1, EngineSettings(2), one, keep=True))
     assert len(reference.losses) == 255
-    same = result(evaluate(shortened_path, text, 1, Manner(2), other, beside=reference))
+    same = result(evaluate(shortened_path, text, 1, EngineSettings(2), other, beside=reference))
     assert max(same.divergences) < 1e-4
     assert (same.losses, same.likeliest) == (reference.losses, reference.likeliest)
 
@@ -104,7 +104,7 @@ def test_settings_of_the_engine_are_swept_over_one_model_and_scored(
     assert {each["threads"] for each in settings} == {1}
     for row in rows:
         assert len(row["decode_tokens_per_s"]["samples"]) >= 6
-        # That the model was loaded in another manner is no part of an answer.
+        # That the model was loaded with other settings is no part of an answer.
         assert not any("loaded anew" in note for note in row["notes"])
         assert row["server"]["decode_tokens_per_s"] is not None
         assert row["cached_tokens"] == 0

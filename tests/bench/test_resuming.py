@@ -16,11 +16,11 @@ import pytest
 
 from localai.bench.arriving import arrivals
 from localai.bench.cell import Cell
-from localai.bench.kept import Keeper, KeptRun, Plan, note_machine
-from localai.bench.plan import QUICK, Test
+from localai.bench.plan import QUICK, Plan, Test
 from localai.bench.prompts import Prompts
 from localai.bench.resuming import broken_off, require_same, unfinished_search
 from localai.bench.row import Row
+from localai.bench.stored_runs import RunRecorder, StoredRun, note_machine
 from localai.bench.subject import subjects
 from localai.config import load
 from localai.database import Database
@@ -45,9 +45,9 @@ def database(localai_home: object) -> Iterator[Database]:
         yield opened
 
 
-def kept(database: Database, plan: Plan, *cells: Cell) -> Keeper:
+def kept(database: Database, plan: Plan, *cells: Cell) -> RunRecorder:
     """A run that was broken off after these rows."""
-    keeper = Keeper.new(database, MACHINE, plan)
+    keeper = RunRecorder.new(database, MACHINE, plan)
     for number, each in enumerate(cells):
         keeper.keep(number, each)
     return keeper
@@ -112,8 +112,8 @@ def test_a_row_that_was_finished_is_not_asked_again(
     assert words == {80 - 4}
 
 
-def _of_this_machine(database: Database, plan: Plan, *cells: Cell) -> Keeper:
-    keeper = Keeper.new(database, note_machine(this_machine(locate(), "once")), plan)
+def _of_this_machine(database: Database, plan: Plan, *cells: Cell) -> RunRecorder:
+    keeper = RunRecorder.new(database, note_machine(this_machine(locate(), "once")), plan)
     for number, each in enumerate(cells):
         keeper.keep(number, each)
     return keeper
@@ -152,7 +152,7 @@ def test_what_was_asked_for_goes_on_and_nothing_else(database: Database) -> None
 
 
 def test_a_search_goes_on_where_it_was(database: Database) -> None:
-    def left() -> KeptRun:
+    def left() -> StoredRun:
         return unfinished_search(database, SEARCH, SEARCH)
 
     with pytest.raises(NotFound):
@@ -166,7 +166,7 @@ def test_a_search_goes_on_where_it_was(database: Database) -> None:
     trying = kept(database, replace(SEARCH, trials=TRIED), cell(BASE), faster)
     assert left().id == trying.run_id
     assert left().plan is not None
-    assert left().plan.manners == TRIED  # type: ignore[union-attr]
+    assert left().plan.engine_settings == TRIED  # type: ignore[union-attr]
     with pytest.raises(InvalidInput) as refused:
         broken_off(database, NOTHING)
     assert refused.value.command == "localai bench tune --resume"

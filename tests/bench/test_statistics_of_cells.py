@@ -9,8 +9,9 @@ import pytest
 from localai.bench.cell import Cell, decode, is_finished, is_steady
 from localai.bench.figures import bandwidth_fraction, gap_quantiles
 from localai.bench.noise import Noise
-from localai.bench.plan import Limits, Test, token_counts
+from localai.bench.plan import Limits, Test
 from localai.bench.recording import Sample
+from localai.bench.values import token_counts
 from localai.bench.verdict import moved_note, notes, verdict
 from localai.errors import InvalidInput
 

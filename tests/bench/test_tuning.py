@@ -9,9 +9,9 @@ import pytest
 from localai.bench.cell import Cell
 from localai.bench.tuning import (
     EngineCores,
-    advice,
     confirmations,
     gains,
+    suggestions,
     trials,
 )
 from localai.errors import InvalidInput
@@ -130,11 +130,11 @@ def scaled(factor: float, settings: dict[str, Any]) -> Cell:
 
 def test_the_best_of_each_setting_is_measured_again_alone_and_together() -> None:
     cells = [scaled(factor, settings) for _, settings, factor in ROWS]
-    found = gains(cells, [manner for manner, _, _ in ROWS])
+    found = gains(cells, [trial for trial, _, _ in ROWS])
     assert [each.settings for each in found] == GAINED
     assert found[0].changes["decode_tokens_per_s"].value == pytest.approx(0.3, abs=0.001)
     wanted = confirmations({"engine.threads": None}, found)
-    assert wanted.manners == [
+    assert wanted.trials == [
         {"engine.threads": None},
         *GAINED,
         {"engine.threads": 2, "engine.kv_type": "q8_0"},
@@ -142,7 +142,7 @@ def test_the_best_of_each_setting_is_measured_again_alone_and_together() -> None
 
 
 def confirmed(kv_type: float, threads: float, both: float = 1.4, **made: Any) -> Any:
-    """The advice where the gains were these factors when they were measured again."""
+    """The suggestions where the gains were these factors when they were measured again."""
     cells = [scaled(factor, settings) for _, settings, factor in ROWS]
     wanted = confirmations({"engine.threads": None}, gains(cells, [each[0] for each in ROWS]))
     factors = (1.0, kv_type, threads, both)
@@ -150,7 +150,7 @@ def confirmed(kv_type: float, threads: float, both: float = 1.4, **made: Any) ->
         cell([factor * rate for rate in BASE], settings={"row": number}, **made)
         for number, factor in enumerate(factors)
     ]
-    return advice(again, wanted)
+    return suggestions(again, wanted)
 
 
 def test_only_the_second_measurement_decides() -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from localai.batch.prompts import LineDefaults, read_prompt
 from localai.bench.formats import FORMATS, as_text, read_llama_bench
-from localai.bench.kept import KeptRun
+from localai.bench.stored_runs import StoredRun
 from localai.chat.encodings import decode
 from localai.chat.inputs import read_text_file
 from localai.chat.schema import from_data, from_short_form
@@ -87,7 +87,7 @@ def _facts(content: bytes, folder: Path) -> Any:
 def _llama_bench(content: bytes, folder: Path) -> Any:
     """What llama-bench wrote, and every form that it is written in again."""
     machine, cells = read_llama_bench(content.decode(errors="replace"), "it")
-    run = KeptRun("1", 0.0, 0.0, None, None, machine, None, cells)
+    run = StoredRun("1", 0.0, 0.0, None, None, machine, None, cells)
     for form in FORMATS:
         as_text(run, form)
     inert(report(run))

@@ -116,7 +116,7 @@ def test_the_lines_that_mend_it_name_what_was_found(code: str) -> None:
 
 def test_a_number_with_a_unit_is_said_as_ollama_reads_it() -> None:
     found = diagnose(snapshot(case_of("ollama-value-misread").facts), all_checks()).findings
-    assert [each.fix.advice for each in found] == [
+    assert [each.fix.hint for each in found] == [
         None,
         'there: Environment="OLLAMA_CONTEXT_LENGTH=32768"',
     ]

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localai.bench.comparison import MetricChange
-    from localai.bench.kept import KeptRun
     from localai.bench.start import Started
+    from localai.bench.stored_runs import StoredRun
     from localai.database import Database
 
 
-def baseline_of(database: Database, name: str, models: Sequence[str]) -> KeptRun:
+def baseline_of(database: Database, name: str, models: Sequence[str]) -> StoredRun:
     """The run to compare with. Raises NotFound with the line that makes one, InvalidInput."""
-    from localai.bench.kept import read_run
+    from localai.bench.stored_runs import read_run
 
     try:
         return read_run(database, name)
@@ -31,7 +31,7 @@ def baseline_of(database: Database, name: str, models: Sequence[str]) -> KeptRun
         ) from missing
 
 
-def save_if_quiet(started: Started, name: str, measured: KeptRun) -> bool:
+def save_if_quiet(started: Started, name: str, measured: StoredRun) -> bool:
     """Save the run as a baseline if one of its rows is fit for it; return whether it was."""
     from localai.bench.verdict import verdict
 
@@ -42,7 +42,7 @@ def save_if_quiet(started: Started, name: str, measured: KeptRun) -> bool:
 
 
 def changes_since(
-    baseline: KeptRun | None, measured: KeptRun, threshold: float
+    baseline: StoredRun | None, measured: StoredRun, threshold: float
 ) -> tuple[MetricChange, ...] | None:
     """How the rows changed since the baseline; None without one."""
     if baseline is None:
@@ -54,8 +54,8 @@ def changes_since(
 
 def show_measured(
     output: Output,
-    measured: KeptRun,
-    baseline: KeptRun | None,
+    measured: StoredRun,
+    baseline: StoredRun | None,
     changes: tuple[MetricChange, ...] | None,
     form: str | None,
 ) -> None:
@@ -79,7 +79,7 @@ def show_measured(
 
 def ending(
     output: Output,
-    measured: KeptRun,
+    measured: StoredRun,
     changes: Sequence[MetricChange] | None,
     against: str | None,
     unsaved: str | None,

@@ -30,8 +30,8 @@ def compare(
 ) -> None:
     """Show how each row changed from one benchmark to another."""
     from localai.bench.comparison import compared
-    from localai.bench.kept import read_run
-    from localai.bench.plan import parse_share
+    from localai.bench.stored_runs import read_run
+    from localai.bench.values import parse_share
     from localai.output.bench import show_changes
 
     output = Output("bench", as_json=as_json)
@@ -59,7 +59,7 @@ def export(
 ) -> None:
     """Write a benchmark in the format of another tool."""
     from localai.bench.formats import as_text
-    from localai.bench.kept import read_run
+    from localai.bench.stored_runs import read_run
     from localai.files import write_atomically
 
     output = Output("bench")
@@ -82,7 +82,7 @@ def import_run(
     from contextlib import closing
 
     from localai.bench.formats import read_llama_bench
-    from localai.bench.kept import Keeper, read_run
+    from localai.bench.stored_runs import RunRecorder, read_run
     from localai.chat.inputs import read_text_file
     from localai.database import Database
     from localai.output.bench import show_run
@@ -92,7 +92,7 @@ def import_run(
     text = read_text_file(str(file)).text
     machine, cells = read_llama_bench(text, str(file))
     with closing(Database(locate().database)) as database:
-        keeper = Keeper.new(database, machine, None)
+        keeper = RunRecorder.new(database, machine, None)
         for number, cell in enumerate(cells):
             keeper.keep(number, cell)
         keeper.end(None)

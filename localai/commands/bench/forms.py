@@ -11,7 +11,7 @@ from localai.output.output import Output
 
 if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
-    from localai.bench.kept import KeptRun
+    from localai.bench.stored_runs import StoredRun
 
 
 def check_format(form: str | None) -> None:
@@ -23,7 +23,7 @@ def check_format(form: str | None) -> None:
 
 
 def write_report(
-    file: Path, run: KeptRun, changes: Sequence[MetricChange] | None, output: Output
+    file: Path, run: StoredRun, changes: Sequence[MetricChange] | None, output: Output
 ) -> None:
     """Write the run as a page. Raises InvalidInput if the file cannot be written."""
     from localai.files import cannot_write, write_atomically

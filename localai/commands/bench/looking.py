@@ -17,7 +17,7 @@ from localai.paths import locate
 from localai.units import counted
 
 if TYPE_CHECKING:
-    from localai.bench.kept import KeptRun
+    from localai.bench.stored_runs import StoredRun
     from localai.database import Database
 
 Id = Annotated[str, typer.Argument(help="An id of `localai bench list`, a saved name, or `last`.")]
@@ -30,7 +30,7 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List the benchmarks of this machine, the newest first."""
-    from localai.bench.kept import read_runs
+    from localai.bench.stored_runs import read_runs
     from localai.output.bench import RUN_COLUMNS, run_row
 
     output = Output("bench", as_json=as_json)
@@ -61,7 +61,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the table of a benchmark, as it was shown when it ended."""
-    from localai.bench.kept import read_run
+    from localai.bench.stored_runs import read_run
     from localai.output.bench import show_run
 
     output = Output("bench", as_json=as_json)
@@ -80,7 +80,7 @@ def show(
     show_run(output, run)
 
 
-def _share(file: Path, run: KeptRun, output: Output) -> None:
+def _share(file: Path, run: StoredRun, output: Output) -> None:
     """Show the copy for other people, and write it if the person agrees."""
     import json
 

@@ -162,20 +162,19 @@ def run(
     """
     from contextlib import closing
 
-    from localai.bench.kept import Plan, read_run
-    from localai.bench.plan import (
-        NO_OBJECTIVES,
+    from localai.bench.plan import NO_OBJECTIVES, Plan, shape_of
+    from localai.bench.resuming import broken_off
+    from localai.bench.start import begin
+    from localai.bench.stored_runs import read_run
+    from localai.bench.values import (
         counts,
         kv_types,
         objectives,
         parse_share,
         quantizations,
         rates,
-        shape_of,
         token_counts,
     )
-    from localai.bench.resuming import broken_off
-    from localai.bench.start import begin
     from localai.chat.off_device import allow_every_cloud
     from localai.database import Database
 

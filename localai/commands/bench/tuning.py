@@ -18,7 +18,8 @@ from localai.units import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from localai.bench.kept import KeptRun, Plan
+    from localai.bench.plan import Plan
+    from localai.bench.stored_runs import StoredRun
     from localai.bench.tuning import EngineCores
     from localai.config import Config
     from localai.database import Database
@@ -67,9 +68,9 @@ def tune(
     """
     from contextlib import closing
 
-    from localai.bench.kept import Plan
-    from localai.bench.plan import shape_of, token_counts
+    from localai.bench.plan import Plan, shape_of
     from localai.bench.resuming import unfinished_search
+    from localai.bench.values import token_counts
     from localai.database import Database
 
     output = Output("bench", as_json=as_json, quiet=quiet)
@@ -135,9 +136,9 @@ class _Search:
         )
         self._decide(self._measure(replace(plan, trials=tuple(tried))))
 
-    def go_on(self, broken: KeptRun) -> None:
+    def go_on(self, broken: StoredRun) -> None:
         """What is left of a search that was broken off."""
-        from localai.bench.kept import read_run
+        from localai.bench.stored_runs import read_run
 
         plan = broken.plan
         assert plan is not None
@@ -148,23 +149,23 @@ class _Search:
         else:
             self._decide(broken)
 
-    def _decide(self, run: KeptRun, broken: KeptRun | None = None) -> None:
+    def _decide(self, run: StoredRun, broken: StoredRun | None = None) -> None:
         """Measure once more what gained in `run`, and show what came of it. `broken` is the second
         measurement, if it was begun."""
-        from localai.bench.tuning import Advice, advice, confirmations, gains
+        from localai.bench.tuning import Suggestions, confirmations, gains, suggestions
         from localai.output.bench import show_run
-        from localai.output.bench_tuning import show_advice
+        from localai.output.bench_tuning import show_suggestions
 
         plan, output = run.plan, self.output
         assert plan is not None
-        gained, confirming, found = gains(run.cells, plan.trials), None, Advice()
+        gained, confirming, found = gains(run.cells, plan.trials), None, Suggestions()
         show_run(output, run, beside=False)
         if gained:
             output.note("measuring once more what gained")
             wanted = confirmations(plan.trials[0], gained)
-            again = replace(plan, trials=tuple(map(dict, wanted.manners)), confirms=run.id)
+            again = replace(plan, trials=tuple(map(dict, wanted.trials)), confirms=run.id)
             confirming = self._measure(again, broken)
-            found = advice(confirming.cells, wanted)
+            found = suggestions(confirming.cells, wanted)
         if output.as_json:
             from localai.output.documents.bench import bench_tune_document
 
@@ -172,14 +173,14 @@ class _Search:
         if confirming is not None:
             output.line("")
             show_run(output, confirming, beside=False)
-        show_advice(output, gained, found)
+        show_suggestions(output, gained, found)
 
-    def _measure(self, plan: Plan, before: KeptRun | None = None) -> KeptRun:
+    def _measure(self, plan: Plan, before: StoredRun | None = None) -> StoredRun:
         """Measure a model under the settings of `plan`, and keep it as a run. Ctrl-C shows what was
         measured."""
-        from localai.bench.kept import read_run
         from localai.bench.plan import QUICK
         from localai.bench.start import begin
+        from localai.bench.stored_runs import read_run
         from localai.bench.tuning import CONFIRMING
         from localai.output.bench import show_run
 

@@ -138,12 +138,14 @@ def compare(
     if cases is not None:
         from localai.commands.compare.judging import choose_judge
         from localai.commands.compare.suite import run_suite
-        from localai.compare.questions import Manner
+        from localai.compare.questions import SuiteOptions
 
         return run_suite(
             cases,
             contestants,
-            Manner(parsed.settings, repeats or cases.repeats, as_shipped, same_sampling, jobs),
+            SuiteOptions(
+                parsed.settings, repeats or cases.repeats, as_shipped, same_sampling, jobs
+            ),
             parsed,
             output,
             paths,
@@ -237,7 +239,7 @@ def _replies(
         panes.close(interrupted=not finished)
         # Not while the panes are drawn.
         for doubt in waiting:
-            doubts.say(doubt)
+            doubts.warn(doubt)
     return {each.name: replies[each.name] for each in contestants}
 
 

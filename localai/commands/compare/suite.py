@@ -23,7 +23,7 @@ from localai.output.output import Output
 from localai.units import counted
 
 if TYPE_CHECKING:
-    from localai.compare.questions import Manner
+    from localai.compare.questions import SuiteOptions
     from localai.compare.run_file import Run, RunFile
     from localai.compare.running import SuiteRun
     from localai.compare.suite.case import Suite
@@ -51,7 +51,7 @@ def new(
 def run_suite(
     suite: Suite,
     contestants: tuple[Contestant, ...],
-    manner: Manner,
+    options: SuiteOptions,
     parsed: ParsedAskOptions,
     output: Output,
     paths: Paths,
@@ -84,15 +84,15 @@ def run_suite(
         work = SuiteRun(
             suite,
             contestants,
-            manner,
+            options,
             config,
             file,
             machine=machine,
             cost_of=lambda reply: _cost(reply, config),
             answered=lambda reply: _count(usage, reply, counted),
-            doubted=doubts.say,
+            doubted=doubts.warn,
         )
-        _keep_what_is_asked(file, suite, contestants, judge, manner, machine)
+        _keep_what_is_asked(file, suite, contestants, judge, options, machine)
         for line in departures(contestants, work.missing, config):
             output.announce(line)
         for request in work.requests():
@@ -115,7 +115,7 @@ def _keep_what_is_asked(
     suite: Suite,
     contestants: tuple[Contestant, ...],
     judge: Contestant | None,
-    manner: Manner,
+    options: SuiteOptions,
     machine: str,
 ) -> None:
     """Keep the head and the cases in the run file, because a report is made from that file
@@ -129,7 +129,7 @@ def _keep_what_is_asked(
     head = Head(
         suite=suite.name,
         models=tuple(map(_facts, contestants)),
-        repeats=manner.repeats,
+        repeats=options.repeats,
         at=time.time() if before is None else before.at,
         localai=__version__,
         machine=machine,

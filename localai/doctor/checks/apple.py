@@ -24,7 +24,7 @@ _WHY_METAL = "the wheel for arm64 has Metal in it"
     fix=Fix(
         (f"{PYTHON} {_WITH_METAL}",),
         "user",
-        advice=_WHY_METAL,
+        hint=_WHY_METAL,
     ),
     source="mlx #3148",
     after=("python-under-rosetta",),
@@ -38,7 +38,7 @@ def metal_unused(facts: Snapshot) -> Iterator[Hit]:
         yield Hit(
             "engine",
             (Evidence("engine's devices", "none", f"xllamacpp {engine.version} in a child"),),
-            fix=Fix((f"{our_python(facts)} {_WITH_METAL}",), "user", advice=_WHY_METAL),
+            fix=Fix((f"{our_python(facts)} {_WITH_METAL}",), "user", hint=_WHY_METAL),
             within=("python",),
         )
 
@@ -54,7 +54,7 @@ def metal_unused(facts: Snapshot) -> Iterator[Hit]:
         (f"{PYTHON} -m pip install mlx mlx-lm",),
         "user",
         undo=f"{PYTHON} -m pip uninstall mlx mlx-lm",
-        advice="it needs macOS 14 or newer",
+        hint="it needs macOS 14 or newer",
     ),
     source="localai",
     after=("python-under-rosetta",),
@@ -71,7 +71,7 @@ def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
                 (f"{python} -m pip install mlx mlx-lm",),
                 "user",
                 undo=f"{python} -m pip uninstall mlx mlx-lm",
-                advice="it needs macOS 14 or newer",
+                hint="it needs macOS 14 or newer",
             ),
             within=("python",),
         )
@@ -87,7 +87,7 @@ def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ('python3 -c "import mlx.core as mx; print(mx.device_info())"',),
         "user",
-        advice="run it in the Mac's own terminal; localai answers with llama.cpp meanwhile",
+        hint="run it in the Mac's own terminal; localai answers with llama.cpp meanwhile",
     ),
     source="mlx #3148, #3397",
     after=("python-under-rosetta",),
@@ -115,7 +115,7 @@ def mlx_crashes(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("PYTHON=/opt/homebrew/bin/python3 ./install.sh",),
         "user",
-        advice="install localai with a Python for arm64",
+        hint="install localai with a Python for arm64",
     ),
     source="mlx #200, #1055",
 )
@@ -138,7 +138,7 @@ def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
         ("localai config set model llamacpp/MODEL",),
         "user",
         undo="localai config unset model",
-        advice="only if it has happened: the embedded engine computes with Metal, too",
+        hint="only if it has happened: the embedded engine computes with Metal, too",
     ),
     source="mlx #3186, #3346",
 )
@@ -161,7 +161,7 @@ def mlx_may_panic(facts: Snapshot) -> Iterator[Hit]:
                 (f"localai config set model {plain}",),
                 "user",
                 undo=f"localai config set model {shlex.quote(model)}",
-                advice="only if it has happened: the embedded engine computes with Metal, too; it "
+                hint="only if it has happened: the embedded engine computes with Metal, too; it "
                 "needs the model as GGUF",
             ),
         )

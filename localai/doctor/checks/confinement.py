@@ -27,7 +27,7 @@ from localai.doctor.versions import number
     fix=Fix(
         ('mkdir -p "$HOME/.cache/tmp" && export TMPDIR="$HOME/.cache/tmp"',),
         "user",
-        advice="for Ollama's service: OLLAMA_TMPDIR in `systemctl edit ollama`",
+        hint="for Ollama's service: OLLAMA_TMPDIR in `systemctl edit ollama`",
     ),
     source="Ollama's docs, troubleshooting.md",
 )
@@ -91,6 +91,6 @@ def ollama_confined(facts: Snapshot) -> Iterator[Hit]:
         else Fix(
             ("sudo snap remove ollama", "curl -fsSL https://ollama.com/install.sh | sh"),
             "root",
-            advice="or move the models to a folder of your home that is not hidden",
+            hint="or move the models to a folder of your home that is not hidden",
         ),
     )

@@ -29,7 +29,7 @@ _PROMPT_CACHE_BYTES = 8 << 30
     cause="weights and context together are larger than the GPU's memory; each layer on the CPU "
     "slows every token",
     fix=Fix(
-        (), "user", advice="a smaller context (`num_ctx`), a smaller quantization, or fewer models"
+        (), "user", hint="a smaller context (`num_ctx`), a smaller quantization, or fewer models"
     ),
     source="Ollama's docs, faq.md",
 )
@@ -51,7 +51,7 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
         fix=Fix(
             (f"ollama stop {shlex.quote(str(model.name))}",),
             "user",
-            advice="then a smaller context (`num_ctx`) or a smaller quantization",
+            hint="then a smaller context (`num_ctx`) or a smaller quantization",
         ),
     )
 
@@ -71,7 +71,7 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
         ("export OLLAMA_CONTEXT_LENGTH=32768",),
         "user",
         undo="unset OLLAMA_CONTEXT_LENGTH",
-        advice="before `ollama serve`, or in its service: sudo systemctl edit ollama",
+        hint="before `ollama serve`, or in its service: sudo systemctl edit ollama",
     ),
     source="ollama #3839, #14259, #17889",
     after=("ollama-value-misread", "ollama-variable-not-in-service"),
@@ -98,9 +98,7 @@ def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
         "OLLAMA_CONTEXT_LENGTH in the server's environment is larger than the context in `/api/ps`"
     ),
     cause="the model was made for less, or it did not fit; longer prompts are cut without a word",
-    fix=Fix(
-        ("ollama ps",), "user", advice="take a model with a longer context, or a smaller model"
-    ),
+    fix=Fix(("ollama ps",), "user", hint="take a model with a longer context, or a smaller model"),
     source="ollama #17889",
 )
 @for_each(running)
@@ -126,7 +124,7 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     title="a llama-server may keep 8 GB of prompts in memory",
     when="a llama-server runs without --cache-ram, and less than 8 GiB of memory is free",
     cause="since 2025 it keeps the state of earlier prompts in main memory, up to 8 GiB a server",
-    fix=Fix((), "user", advice="start it with --cache-ram 2048 (MiB), or 0 for none"),
+    fix=Fix((), "user", hint="start it with --cache-ram 2048 (MiB), or 0 for none"),
     source="llama.cpp #16391; ollama #18264",
 )
 @for_each(llama_servers)

@@ -81,7 +81,7 @@ def file_digest_wrong(facts: Snapshot, name: str) -> Iterator[Hit]:
         f"file:{name}",
         (Evidence("SHA-256", "another than its store says", name),),
         title=f"{name} is damaged",
-        fix=Fix((f"rm {shlex.quote(name)}",), "user", advice="then fetch the model again"),
+        fix=Fix((f"rm {shlex.quote(name)}",), "user", hint="then fetch the model again"),
         within=(f"blob:{name}",),
     )
 

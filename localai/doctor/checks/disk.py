@@ -29,7 +29,7 @@ _MUCH_PARTIAL = 1_000_000_000
     fix=Fix(
         ("localai dedupe --dry-run", "localai list"),
         "user",
-        advice="localai rm MODEL frees the most; what else lies there: du -xh -d1 FOLDER | sort -h",
+        hint="localai rm MODEL frees the most; what else lies there: du -xh -d1 FOLDER | sort -h",
     ),
     source="ollama #1311, #15547",
 )
@@ -66,7 +66,7 @@ def disk_full(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     title="the disk has room and no file can be made on it",
     when="less than 1% of its inodes is free",
     cause="many small files use up the inodes, of which each file needs one",
-    fix=Fix(("df -i",), "user", advice="remove the folders with the most files"),
+    fix=Fix(("df -i",), "user", hint="remove the folders with the most files"),
     source="moby #10915",
 )
 @for_each(disks)
@@ -85,7 +85,7 @@ def inodes_out(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
             fix=Fix(
                 (f"sudo du --inodes -xS {shlex.quote(disk.name)} | sort -rn | head",),
                 "root",
-                advice="it names the folders with the most files; remove what nobody needs",
+                hint="it names the folders with the most files; remove what nobody needs",
             ),
         )
 
@@ -119,7 +119,7 @@ def disk_read_only(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
                 "sudo dmesg | grep -i -E 'remount|i/o error'",
             ),
             "root",
-            advice="or set LOCALAI_HOME to a folder elsewhere",
+            hint="or set LOCALAI_HOME to a folder elsewhere",
         ),
     )
 
@@ -195,7 +195,7 @@ def folder_not_writable(facts: Snapshot, place: Folder) -> Iterator[Hit]:
         ("export OLLAMA_MODELS=/path/on/a/fast/disk",),
         "user",
         undo="unset OLLAMA_MODELS",
-        advice="for localai's own: LOCALAI_HOME",
+        hint="for localai's own: LOCALAI_HOME",
     ),
     source="ollama #5826, #12431",
 )
@@ -227,7 +227,7 @@ def models_on_slow_disk(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
         "they stay so that `ollama pull` can continue; a restart of the server removes "
         "them unless OLLAMA_NOPRUNE is set"
     ),
-    fix=Fix(("ollama pull MODEL",), "user", advice="or remove them: rm …/blobs/*-partial*"),
+    fix=Fix(("ollama pull MODEL",), "user", hint="or remove them: rm …/blobs/*-partial*"),
     source="Ollama's server/download.go",
 )
 def partial_downloads(facts: Snapshot) -> Iterator[Hit]:
@@ -254,4 +254,4 @@ def _open_fix(place: Folder) -> Fix:
     path = shlex.quote(str(place.path))
     if place.mode is not None and not place.mode & 0o200:
         return Fix((f"chmod u+w {path}",), "user", undo=f"chmod u-w {path}")
-    return Fix((f'sudo chown -R "$USER" {path}',), "root", advice="or set LOCALAI_HOME elsewhere")
+    return Fix((f'sudo chown -R "$USER" {path}',), "root", hint="or set LOCALAI_HOME elsewhere")

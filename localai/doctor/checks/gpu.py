@@ -33,7 +33,7 @@ _OLDEST_DRIVER_OLD_CARDS = 570
         ("sudo ubuntu-drivers install",),
         "root",
         undo="sudo apt remove 'nvidia-driver-*'",
-        advice="on other systems than Ubuntu, install the distribution's own package; then reboot",
+        hint="on other systems than Ubuntu, install the distribution's own package; then reboot",
     ),
     source="ollama #7669",
 )
@@ -95,7 +95,7 @@ def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("sudo dmesg | grep -i -E 'nvrm|xid'", "sudo reboot"),
         "root",
-        advice="every program that uses this card hangs until then",
+        hint="every program that uses this card hangs until then",
     ),
     source="ollama #5464",
 )
@@ -136,7 +136,7 @@ def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("sudo ubuntu-drivers install",),
         "root",
-        advice="on other systems than Ubuntu, install the distribution's own package; then reboot",
+        hint="on other systems than Ubuntu, install the distribution's own package; then reboot",
     ),
     source="llama-cpp-python #1436; Ollama's docs, gpu.md",
 )
@@ -171,7 +171,7 @@ def nvidia_driver_old(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     fix=Fix(
         (),
         "root",
-        advice="install ROCm 7 as AMD's documentation says, or run the engine with Vulkan: "
+        hint="install ROCm 7 as AMD's documentation says, or run the engine with Vulkan: "
         "OLLAMA_VULKAN=1",
     ),
     source="Ollama's docs, gpu.md",
@@ -196,7 +196,7 @@ def rocm_old(facts: Snapshot) -> Iterator[Hit]:
         "its processor type is a generic one; engines compute several times slower, or end "
         "with an illegal instruction"
     ),
-    fix=Fix((), "manual", advice="give the machine the host's own processor type (`-cpu host`)"),
+    fix=Fix((), "manual", hint="give the machine the host's own processor type (`-cpu host`)"),
     source="ollama #2000; lmstudio #221",
 )
 def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:

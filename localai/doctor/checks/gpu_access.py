@@ -39,7 +39,7 @@ _VARIABLES: Mapping[str, str] = {
         ("sudo usermod -aG render,video $USER",),
         "root",
         undo="sudo gpasswd -d $USER render",
-        advice="then log in again",
+        hint="then log in again",
     ),
     source="ollama #6736, #7723",
 )
@@ -58,7 +58,7 @@ def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
         fix = Fix(
             (),
             "manual",
-            advice="the host's group has no name here: start the container with "
+            hint="the host's group has no name here: start the container with "
             + " ".join(f"--group-add {number}" for number in numbers),
         )
     yield Hit(
@@ -84,7 +84,7 @@ def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         (),
         "manual",
-        advice="start it with --gpus all (NVIDIA, with nvidia-container-toolkit), or with "
+        hint="start it with --gpus all (NVIDIA, with nvidia-container-toolkit), or with "
         "--device /dev/kfd --device /dev/dri (AMD)",
     ),
     source="nvidia-container-toolkit's guide",
@@ -125,7 +125,7 @@ def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         (),
         "manual",
-        advice="start the container anew on the host; to keep it, give it the devices by name "
+        hint="start the container anew on the host; to keep it, give it the devices by name "
         "(--device) or let docker use cgroupfs",
     ),
     source="nvidia-container-toolkit #48",
@@ -146,7 +146,7 @@ def nvidia_lost_in_container(facts: Snapshot) -> Iterator[Hit]:
     title="a container on a Mac has no GPU",
     when="a container on arm64 whose kernel is Docker Desktop's (linuxkit)",
     cause="Docker on macOS runs Linux in a virtual machine, which Metal does not reach",
-    fix=Fix((), "manual", advice="run localai or Ollama on the Mac itself"),
+    fix=Fix((), "manual", hint="run localai or Ollama on the Mac itself"),
     source="ollama's docs, docker.md",
 )
 def docker_on_mac(facts: Snapshot) -> Iterator[Hit]:
@@ -197,7 +197,7 @@ def _hidden(facts: Snapshot, variables: Mapping[str, str], *, in_shell: bool) ->
                 ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
                 "root",
                 undo="sudo systemctl revert ollama",
-                advice=f"take {name} out in the editor",
+                hint=f"take {name} out in the editor",
             ),
         )
 

@@ -41,7 +41,7 @@ _BUILDS = "https://xorbitsai.github.io/xllamacpp/whl"
     fix=Fix(
         ("ls -l $(dirname $(readlink -f $(command -v ollama)))/../lib/ollama",),
         "user",
-        advice="install the distribution's package for the GPU (ollama-cuda, ollama-rocm), or "
+        hint="install the distribution's package for the GPU (ollama-cuda, ollama-rocm), or "
         "Ollama's own archive",
     ),
     source="ollama #9885",
@@ -73,7 +73,7 @@ def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
         ("sudo systemctl edit ollama",),
         "root",
         undo="sudo systemctl revert ollama",
-        advice='there: [Service] and Environment="OLLAMA_IGPU_ENABLE=1"; it may be slower',
+        hint='there: [Service] and Environment="OLLAMA_IGPU_ENABLE=1"; it may be slower',
     ),
     source="ollama #16690",
 )
@@ -177,7 +177,7 @@ def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
         (f"{PYTHON} {_REINSTALL} xllamacpp --index-url {_BUILDS}/cu128",),
         "user",
         undo=f"{PYTHON} {_REINSTALL} xllamacpp",
-        advice="for CUDA 12.8; doctor names the folder for the GPU that is there (cu132, "
+        hint="for CUDA 12.8; doctor names the folder for the GPU that is there (cu132, "
         "rocm-7.2.4, vulkan) and the version that is installed",
     ),
     source="xllamacpp's README",
@@ -205,7 +205,7 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
             fix=Fix(
                 (f"{shlex.quote(binary)} --list-devices",),
                 "user",
-                advice="name one that is built for the card: localai config set engine.binary",
+                hint="name one that is built for the card: localai config set engine.binary",
             ),
             within=(f"gpu:{gpu.vendor.value}",),
         )
@@ -221,7 +221,7 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
             (f"{install} --index-url {_BUILDS}/{_build_for(gpu)}",),
             "user",
             undo=install,
-            advice="or a llama-server that is built for the card: localai config set engine.binary"
+            hint="or a llama-server that is built for the card: localai config set engine.binary"
             " llama-server; or let Ollama compute, which finds the GPU by itself",
         ),
         within=(f"gpu:{gpu.vendor.value}",),
@@ -278,7 +278,7 @@ def _cuda(interfaces: tuple[str, ...]) -> tuple[int, ...]:
     cause="vLLM and its CUDA packages are of different versions: it ends with `libcudart.so.N: "
     "cannot open shared object file`",
     fix=Fix(
-        ("pip install --force-reinstall vllm",), "user", advice="in the environment that vLLM is in"
+        ("pip install --force-reinstall vllm",), "user", hint="in the environment that vLLM is in"
     ),
     source="vLLM #1718, #44335",
 )

@@ -37,7 +37,7 @@ _PAGE_BYTES = 4096
         "the running programs need more memory than there is; a model that is read from "
         "the disk for each token is a hundred times slower"
     ),
-    fix=Fix(("localai stop --all", "ollama stop MODEL"), "user", advice="or a smaller model"),
+    fix=Fix(("localai stop --all", "ollama stop MODEL"), "user", hint="or a smaller model"),
     source="the kernel's PSI",
 )
 def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
@@ -50,7 +50,7 @@ def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
         yield Hit(
             "memory",
             (Evidence("processes waited", waited, "/proc/pressure/memory"),),
-            fix=Fix(("localai ps", "localai stop --all"), "user", advice="or a smaller model"),
+            fix=Fix(("localai ps", "localai stop --all"), "user", hint="or a smaller model"),
         )
 
 
@@ -61,7 +61,7 @@ def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
     title="a part of the memory is swapped out",
     when="more than 1 GB and a quarter of the swap is in use, and little memory is free",
     cause=("programs were swapped out to make room; they are slow until they are back in memory"),
-    fix=Fix(("localai ps",), "user", advice="a smaller model, or fewer programs beside it"),
+    fix=Fix(("localai ps",), "user", hint="a smaller model, or fewer programs beside it"),
     source="many threads",
     after=("memory-pressure",),
 )
@@ -89,7 +89,7 @@ def swap_in_use(facts: Snapshot) -> Iterator[Hit]:
     title="the kernel has killed a process for lack of memory",
     when="localai's control group counts oom kills, or Ollama's service ended as `oom-kill`",
     cause="a model, its context and the other programs did not fit",
-    fix=Fix(("localai recommend",), "user", advice="a smaller model, or a smaller context"),
+    fix=Fix(("localai recommend",), "user", hint="a smaller model, or a smaller context"),
     source="ollama #11231; the kernel's docs, cgroup-v2",
     after=("memory-pressure",),
 )
@@ -153,7 +153,7 @@ def model_too_large(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("powershell.exe -c 'notepad \"$env:USERPROFILE\\.wslconfig\"'", "wsl.exe --shutdown"),
         "user",
-        advice="there: [wsl2] and memory=24GB",
+        hint="there: [wsl2] and memory=24GB",
     ),
     source="text-generation-webui #536",
 )
@@ -178,7 +178,7 @@ def wsl_memory_cap(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("localai stop --all",),
         "user",
-        advice="or in NVIDIA's control panel: CUDA, Sysmem Fallback Policy, Prefer No Sysmem "
+        hint="or in NVIDIA's control panel: CUDA, Sysmem Fallback Policy, Prefer No Sysmem "
         "Fallback",
     ),
     source="lmstudio #1923",
@@ -211,7 +211,7 @@ def vram_spills_in_windows(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
         ("sudo grubby --update-kernel=ALL --args='ttm.pages_limit=…'",),
         "root",
         undo="sudo grubby --update-kernel=ALL --remove-args=ttm.pages_limit",
-        advice="elsewhere in GRUB_CMDLINE_LINUX; a page is 4 KiB",
+        hint="elsewhere in GRUB_CMDLINE_LINUX; a page is 4 KiB",
     ),
     source="ollama #12062, #5471; llama.cpp #26089",
 )
@@ -237,7 +237,7 @@ def apu_memory_small(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
             (f"sudo grubby --update-kernel=ALL --args={argument}", "sudo reboot"),
             "root",
             undo="sudo grubby --update-kernel=ALL --remove-args=ttm.pages_limit",
-            advice="that is three quarters of the memory; where there is no grubby: in "
+            hint="that is three quarters of the memory; where there is no grubby: in "
             "GRUB_CMDLINE_LINUX of /etc/default/grub, then sudo update-grub",
         ),
     )
@@ -254,7 +254,7 @@ def apu_memory_small(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
         ("sudo sysctl iogpu.wired_limit_mb=…",),
         "root",
         undo="sudo sysctl iogpu.wired_limit_mb=0",
-        advice="leave 4 to 8 GB to macOS; it holds until the next start",
+        hint="leave 4 to 8 GB to macOS; it holds until the next start",
     ),
     source="llama.cpp #9701",
     after=("model-too-large",),
@@ -279,6 +279,6 @@ def metal_working_set(facts: Snapshot) -> Iterator[Hit]:
                 (f"sudo sysctl iogpu.wired_limit_mb={megabytes}",),
                 "root",
                 undo="sudo sysctl iogpu.wired_limit_mb=0",
-                advice="leave 4 to 8 GB to macOS; it holds until the next start",
+                hint="leave 4 to 8 GB to macOS; it holds until the next start",
             ),
         )

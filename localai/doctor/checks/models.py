@@ -129,7 +129,7 @@ def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
     title="the embedded engine does not know a model's architecture",
     when="the architecture in its header is not among the names in the engine's library",
     cause="the model is newer than the engine, or was never meant for llama.cpp",
-    fix=Fix(("./install.sh",), "user", advice="a newer localai brings a newer engine"),
+    fix=Fix(("./install.sh",), "user", hint="a newer localai brings a newer engine"),
     source="ollama #15838",
     after=("model-damaged",),
 )
@@ -164,7 +164,7 @@ def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hi
     fix=Fix(
         ("localai config set models.MODEL.chat_template FILE",),
         "user",
-        advice="take the instruct version, or a newer conversion of it; or give it a template",
+        hint="take the instruct version, or a newer conversion of it; or give it a template",
     ),
     source="ollama #2334",
     after=("model-damaged",),
@@ -195,7 +195,7 @@ def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     fix=Fix(
         ("localai config set models.MODEL.chat_template FILE",),
         "user",
-        advice="give the model a template from its maker's page, or take another conversion",
+        hint="give the model a template from its maker's page, or take another conversion",
     ),
     source="localai",
 )
@@ -256,7 +256,7 @@ def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("sudo systemctl show ollama -p User -p Environment",),
         "user",
-        advice="localai finds the models in both; for Ollama itself move them to its store, or set "
+        hint="localai finds the models in both; for Ollama itself move them to its store, or set "
         "OLLAMA_MODELS in the service",
     ),
     source="ollama #1296",
@@ -286,7 +286,7 @@ def _give_template(model: ModelFile) -> Fix:
     return Fix(
         (),
         "user",
-        advice=(
+        hint=(
             f"give it a template from its maker's page: localai config set {key} FILE;"
             " or take another conversion"
         ),
@@ -301,7 +301,5 @@ def _remove_and_pull(model: ModelFile) -> Fix:
         return Fix(("localai rm starter", "localai pull starter"), "user")
     if model.store == "localai":
         # A file's name does not say where the model came from.
-        return Fix((f"localai rm {name}",), "user", advice="then fetch it again from its source")
-    return Fix(
-        (), "user", advice=f"remove it where it came from ({model.store}) and fetch it again"
-    )
+        return Fix((f"localai rm {name}",), "user", hint="then fetch it again from its source")
+    return Fix((), "user", hint=f"remove it where it came from ({model.store}) and fetch it again")

@@ -76,7 +76,7 @@ def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
                 fix=Fix(
                     (f"unset {name}",),
                     "user",
-                    advice="or name the company's certificate as a PEM file; never switch the "
+                    hint="or name the company's certificate as a PEM file; never switch the "
                     "check off",
                 ),
             )
@@ -93,7 +93,7 @@ def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("sudo apt install ca-certificates",),
         "root",
-        advice='on a Mac: open "/Applications/Python 3.x/Install Certificates.command"',
+        hint='on a Mac: open "/Applications/Python 3.x/Install Certificates.command"',
     ),
     source="python.org's read-me",
     after=("certificates-unusable",),
@@ -117,7 +117,7 @@ def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
         ("export SSL_CERT_FILE=/path/to/the/company/ca.pem",),
         "user",
         undo="unset SSL_CERT_FILE",
-        advice="ask for that file by the issuer's name; never switch the check off",
+        hint="ask for that file by the issuer's name; never switch the check off",
     ),
     source="ollama #823, #1798",
     after=("clock-wrong", "certificates-unusable", "certificates-missing"),
@@ -154,7 +154,7 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("localai config list",),
         "user",
-        advice="if this machine is behind a proxy, set network.proxy",
+        hint="if this machine is behind a proxy, set network.proxy",
     ),
     source="ollama #13297; llama.cpp #21677",
     after=("tls-intercepted", "clock-wrong", "mac-local-network", "proxy-down"),
@@ -279,7 +279,7 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("open 'x-apple.systempreferences:com.apple.preference.security?Privacy_LocalNetwork'",),
         "user",
-        advice="switch the terminal on there, then quit and open it again",
+        hint="switch the terminal on there, then quit and open it again",
     ),
     source="Apple's technical note TN3179; transgui #1478",
 )

@@ -51,7 +51,7 @@ def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
         "since it has a cloud, the daemon itself fetches recommended models and what the cloud "
         "has (0.33, at its start); localai has no part in it"
     ),
-    fix=Fix((f"{_LINE} ollama serve",), "user", advice="end it first; its cloud is off then, too"),
+    fix=Fix((f"{_LINE} ollama serve",), "user", hint="end it first; its cloud is off then, too"),
     source="Ollama 0.33, server/routes.go",
 )
 def ollama_asks_its_makers(facts: Snapshot) -> Iterator[Hit]:
@@ -79,6 +79,6 @@ def _off(facts: Snapshot) -> Fix | None:
             ("launchctl setenv OLLAMA_NO_CLOUD 1",),
             "user",
             undo="launchctl unsetenv OLLAMA_NO_CLOUD",
-            advice="then start Ollama's app again",
+            hint="then start Ollama's app again",
         )
     return None

@@ -80,7 +80,7 @@ def _drop_ins(facts: Snapshot) -> tuple[DropIn, ...]:
     title="a change to Ollama's service is without effect",
     when="a drop-in file lacks the line [Service]",
     cause="systemd ignores settings outside of a section",
-    fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
+    fix=Fix(("sudo systemctl edit ollama",), "root", hint="put [Service] before the settings"),
     source="Ollama's docs, faq.md; azure-storage-fuse #436",
 )
 @for_each(_drop_ins)

@@ -127,7 +127,7 @@ def ollama_variable_unknown(facts: Snapshot) -> Iterator[Hit]:
         "the server takes an unreadable flag for true, ignores an unreadable number, and "
         "does not expand ~"
     ),
-    fix=Fix((), "user", advice="booleans are 1 or 0, numbers plain digits, paths whole"),
+    fix=Fix((), "user", hint="booleans are 1 or 0, numbers plain digits, paths whole"),
     source="Ollama's envconfig, v0.33; ollama #7697",
     after=("ollama-address-invalid",),
 )
@@ -149,7 +149,7 @@ def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
                 lines,
                 "user" if in_shell else "root",
                 undo=None if in_shell else "sudo systemctl revert ollama",
-                advice=None if in_shell else f'there: Environment="{name}={better}"',
+                hint=None if in_shell else f'there: Environment="{name}={better}"',
             ),
         )
 

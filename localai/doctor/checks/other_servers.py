@@ -45,7 +45,7 @@ def lmstudio_server_off(facts: Snapshot) -> Iterator[Hit]:
         ("read -rs LM_API_TOKEN && export LM_API_TOKEN",),
         "user",
         undo="unset LM_API_TOKEN",
-        advice="then paste the token from LM Studio: Developer, Server settings",
+        hint="then paste the token from LM Studio: Developer, Server settings",
     ),
     source="LM Studio's docs",
 )
@@ -87,7 +87,7 @@ def lmstudio_no_runtime(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         (),
         "manual",
-        advice="upgrade LM Studio: newer versions know more addresses",
+        hint="upgrade LM Studio: newer versions know more addresses",
     ),
     source="lmstudio #618",
 )
@@ -105,7 +105,7 @@ def lmstudio_error_in_answer(facts: Snapshot) -> Iterator[Hit]:
     title="a server of the configuration does not answer",
     when="[endpoint.NAME] is on this machine, and the connection is refused",
     cause="nobody listens at its address",
-    fix=Fix((), "user", advice="start the server, or correct its url"),
+    fix=Fix((), "user", hint="start the server, or correct its url"),
     source="localai",
 )
 @for_each(own_servers)
@@ -121,7 +121,7 @@ def own_server_down(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
             fix=Fix(
                 (f"localai config unset endpoint.{server.name}",),
                 "user",
-                advice="that takes it out; or start the server, or correct its url",
+                hint="that takes it out; or start the server, or correct its url",
             ),
         )
 
@@ -133,7 +133,7 @@ def own_server_down(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
     title="the key for a server of the configuration is not set",
     when="[endpoint.NAME] names a variable in key_env, and that is not set",
     cause="requests go there without a key and will be refused",
-    fix=Fix((), "user", advice="export the variable in the shell that calls localai"),
+    fix=Fix((), "user", hint="export the variable in the shell that calls localai"),
     source="localai",
 )
 @for_each(own_servers)
@@ -149,6 +149,6 @@ def own_server_key_missing(facts: Snapshot, server: OwnServerFacts) -> Iterator[
                 (f"read -rs {variable} && export {variable}",),
                 "user",
                 undo=f"unset {variable}",
-                advice="then paste the key; it is neither shown nor kept in the history",
+                hint="then paste the key; it is neither shown nor kept in the history",
             ),
         )

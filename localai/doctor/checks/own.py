@@ -33,7 +33,7 @@ _GLIBC = re.compile(r"GLIBC(?:XX)?_[\d.]+. not found|version .GLIBC")
     when="the package xllamacpp is not in localai's environment",
     cause="the installation is incomplete",
     fix=Fix(
-        ("./install.sh",), "user", advice="run it in localai's folder; it repairs the installation"
+        ("./install.sh",), "user", hint="run it in localai's folder; it repairs the installation"
     ),
     source="localai",
 )
@@ -54,7 +54,7 @@ def engine_missing(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         (f"{PYTHON} -m pip install --force-reinstall --no-deps xllamacpp",),
         "user",
-        advice=_OR_OLLAMA,
+        hint=_OR_OLLAMA,
     ),
     source="llama-cpp-python #839; llama.cpp #8734",
     after=("vm-hides-avx2",),
@@ -77,13 +77,13 @@ def engine_crashes(facts: Snapshot) -> Iterator[Hit]:
     if machine is not None and machine.host.libc.value:
         evidence.append(Evidence("C library", machine.host.libc.value, machine.host.libc.source))
     install = f"{our_python(facts)} -m pip install --force-reinstall --no-deps xllamacpp"
-    cause, fix = None, Fix((install,), "user", advice=_OR_OLLAMA)
+    cause, fix = None, Fix((install,), "user", hint=_OR_OLLAMA)
     if ended == "signal 4":
         cause = "the wheel has instructions that this processor lacks"
-        fix = Fix((), "manual", advice=f"no other wheel is published; {_OR_OLLAMA}")
+        fix = Fix((), "manual", hint=f"no other wheel is published; {_OR_OLLAMA}")
     elif _GLIBC.search(words):
         cause = "the wheel needs a newer C library than this system has"
-        fix = Fix((), "manual", advice=f"a newer system has one; until then {_OR_OLLAMA}")
+        fix = Fix((), "manual", hint=f"a newer system has one; until then {_OR_OLLAMA}")
     yield Hit("engine", tuple(evidence), cause=cause, fix=fix, within=("cpu",))
 
 
@@ -169,7 +169,7 @@ def default_model_missing(facts: Snapshot) -> Iterator[Hit]:
         fix=Fix(
             (f"localai pull {shlex.quote(plain)}",),
             "user",
-            advice="or take it back: localai config unset model",
+            hint="or take it back: localai config unset model",
         ),
     )
 
@@ -209,7 +209,7 @@ def fallback_not_allowed(facts: Snapshot) -> Iterator[Hit]:
     title="there are several installations of localai on this machine",
     when="the search path has more than one program of that name",
     cause="the first one is run, and an upgrade may have changed another one",
-    fix=Fix(("type -a localai",), "user", advice="remove all but one"),
+    fix=Fix(("type -a localai",), "user", hint="remove all but one"),
     source="localai",
 )
 def two_installations(facts: Snapshot) -> Iterator[Hit]:
@@ -231,7 +231,7 @@ def two_installations(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ('export PATH="$HOME/.local/bin:$PATH"',),
         "user",
-        advice="also put the line into the file that your shell reads when it starts",
+        hint="also put the line into the file that your shell reads when it starts",
     ),
     source="localai",
 )
@@ -248,7 +248,7 @@ def not_on_path(facts: Snapshot) -> Iterator[Hit]:
             fix=Fix(
                 (line,),
                 "user",
-                advice="also put the line into the file that your shell reads when it starts",
+                hint="also put the line into the file that your shell reads when it starts",
             ),
         )
 

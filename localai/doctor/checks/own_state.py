@@ -42,7 +42,7 @@ def database_damaged(facts: Snapshot) -> Iterator[Hit]:
                 (f"mv {file} {file}.damaged",),
                 "ours",
                 undo=f"mv {file}.damaged {file}",
-                advice="localai begins a new one; what the old one holds is kept beside it",
+                hint="localai begins a new one; what the old one holds is kept beside it",
             ),
             within=disks_of(facts, "localai's data"),
         )
@@ -75,7 +75,7 @@ def database_unusable(facts: Snapshot) -> Iterator[Hit]:
     folder = str(own.database_file).rpartition("/")[0]
     fix = Fix((f"ls -l {shlex.quote(str(own.database_file))}",), "user")
     if state == "newer":
-        fix = Fix((), "user", advice="install the newer localai again; this one cannot read it")
+        fix = Fix((), "user", hint="install the newer localai again; this one cannot read it")
     yield Hit(
         "database",
         (Evidence("SQLite", words, str(own.database_file)),),
@@ -149,7 +149,7 @@ def worker_of_other_version(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hi
     title="the catalogue of models is old",
     when="its newest source is more than 90 days older than today",
     cause="`localai recommend` knows no newer models; a newer localai does",
-    fix=Fix(("./install.sh",), "user", advice="run the installer of a newer localai"),
+    fix=Fix(("./install.sh",), "user", hint="run the installer of a newer localai"),
     source="localai",
     after=("clock-wrong",),
 )

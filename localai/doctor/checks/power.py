@@ -17,7 +17,7 @@ from localai.units import whole_number
     title="the machine runs on battery",
     when="the system runs on battery, and the battery is below 30%",
     cause="processors are slowed down to save power: half the speed is usual",
-    fix=Fix((), "manual", advice="plug it in"),
+    fix=Fix((), "manual", hint="plug it in"),
     source="many threads",
 )
 def on_battery(facts: Snapshot) -> Iterator[Hit]:
@@ -42,7 +42,7 @@ def on_battery(facts: Snapshot) -> Iterator[Hit]:
         ("powerprofilesctl set performance",),
         "user",
         undo="powerprofilesctl set balanced",
-        advice="on a Mac: sudo pmset -a lowpowermode 0",
+        hint="on a Mac: sudo pmset -a lowpowermode 0",
     ),
     source="many threads",
 )
@@ -112,7 +112,7 @@ def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
     title="the processor slows itself for its heat",
     when="its throttling counter rises while it is watched; on a Mac its speed is limited",
     cause="it is too hot (dust, a closed lid, a hot room), or its power is limited",
-    fix=Fix((), "manual", advice="let it cool: on a stand, unblocked, with less beside the engine"),
+    fix=Fix((), "manual", hint="let it cool: on a stand, unblocked, with less beside the engine"),
     source="the kernel's docs, intel_thermal_throttle",
 )
 def throttled_now(facts: Snapshot) -> Iterator[Hit]:

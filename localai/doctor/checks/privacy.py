@@ -61,12 +61,12 @@ def _logged(variables: Mapping[str, str], *, in_shell: bool) -> Iterator[Hit]:
         yield Hit(
             f"variable:{_LOGS_REQUESTS}" if in_shell else "ollama",
             (Evidence(_LOGS_REQUESTS, value, "the shell" if in_shell else "Ollama's server"),),
-            fix=Fix((f"unset {_LOGS_REQUESTS}",), "user", advice="before `ollama serve`")
+            fix=Fix((f"unset {_LOGS_REQUESTS}",), "user", hint="before `ollama serve`")
             if in_shell
             else Fix(
                 ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
                 "root",
-                advice=f"take {_LOGS_REQUESTS} out in the editor",
+                hint=f"take {_LOGS_REQUESTS} out in the editor",
             ),
         )
 
@@ -103,7 +103,7 @@ def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         (),
         "user",
-        advice="replace the key at its provider, take the lines out of the history file, and keep "
+        hint="replace the key at its provider, take the lines out of the history file, and keep "
         "keys in the keyring: localai reads them from there",
     ),
     source="bash(1)",
@@ -149,7 +149,7 @@ def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
                     (f"localai config set cloud.allow {both}",),
                     "user",
                     undo="localai config unset cloud.allow",
-                    advice=f"from then on prompts may go to {cloud}",
+                    hint=f"from then on prompts may go to {cloud}",
                 ),
             )
 
@@ -161,7 +161,7 @@ def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
     title="the configuration's file holds a key",
     when="a header or another entry of [endpoint.NAME] looks like a key",
     cause="files are backed up and synchronised; a key belongs in the environment or the keyring",
-    fix=Fix((), "user", advice='name a variable: key_env = "NAME", and export that'),
+    fix=Fix((), "user", hint='name a variable: key_env = "NAME", and export that'),
     source="localai",
 )
 def key_in_config(facts: Snapshot) -> Iterator[Hit]:
@@ -174,7 +174,7 @@ def key_in_config(facts: Snapshot) -> Iterator[Hit]:
             fix=Fix(
                 (f'"${{EDITOR:-vi}}" {shlex.quote(str(own.config_file))}',),
                 "user",
-                advice='name a variable: key_env = "NAME", and export that',
+                hint='name a variable: key_env = "NAME", and export that',
             ),
         )
 
@@ -210,7 +210,7 @@ def network_not_denied(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
         ("sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",),
         "root",
         undo="sudo sysctl kernel.apparmor_restrict_unprivileged_userns=1",
-        advice="only if --airgap refuses and is wanted; it opens them to every program",
+        hint="only if --airgap refuses and is wanted; it opens them to every program",
     ),
     source="Ubuntu 24.04's release notes",
 )

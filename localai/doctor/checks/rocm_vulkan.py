@@ -67,7 +67,7 @@ def _override(facts: Snapshot, variables: Mapping[str, str], where: str) -> Iter
         else Fix(
             ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
             "root",
-            advice=f"take {_OVERRIDE} out in the editor",
+            hint=f"take {_OVERRIDE} out in the editor",
         ),
     )
 
@@ -100,7 +100,7 @@ def _wrong(value: str, targets: tuple[str, ...]) -> str | None:
     fix=Fix(
         ("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"),
         "root",
-        advice="then OLLAMA_VULKAN=1 for the server, or a llama-server that was built for Vulkan: "
+        hint="then OLLAMA_VULKAN=1 for the server, or a llama-server that was built for Vulkan: "
         "localai config set engine.binary",
     ),
     source="Ollama's docs, gpu.md",

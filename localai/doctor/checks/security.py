@@ -40,7 +40,7 @@ _RPC_PORT = 50052
         ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
         "root",
         undo="sudo systemctl revert ollama",
-        advice='there: [Service] and Environment="OLLAMA_HOST=127.0.0.1"',
+        hint='there: [Service] and Environment="OLLAMA_HOST=127.0.0.1"',
     ),
     source="ollama #16236",
 )
@@ -86,11 +86,11 @@ def _close(port: int, facts: Snapshot) -> Fix:
             undo=f"sudo rm {folder}/loopback.conf",
         )
     if port == 11434:
-        return Fix(("OLLAMA_HOST=127.0.0.1:11434 ollama serve",), "user", advice="end it first")
+        return Fix(("OLLAMA_HOST=127.0.0.1:11434 ollama serve",), "user", hint="end it first")
     return Fix(
         (),
         "user",
-        advice="start it with --host 127.0.0.1; in docker publish 127.0.0.1:PORT:PORT",
+        hint="start it with --host 127.0.0.1; in docker publish 127.0.0.1:PORT:PORT",
     )
 
 
@@ -133,7 +133,7 @@ def _products(facts: Snapshot) -> Iterator[_Product]:
     title="a program here has known vulnerabilities",
     when=f"its version is below the one that mends them, as known on {AS_OF}; nothing is looked up",
     cause="it was not upgraded since",
-    fix=Fix((), "user", advice="upgrade it"),
+    fix=Fix((), "user", hint="upgrade it"),
     source="the CVE list, as of that day",
 )
 @for_each(_products)
@@ -163,7 +163,7 @@ def known_vulnerability(facts: Snapshot, product: _Product) -> Iterator[Hit]:
         ),
         title=f"{product.name} {product.version} has {_count(len(found))} (as of {AS_OF})",
         severity=severity,
-        fix=Fix((product.upgrade,), "user", advice=f"{found[-1].fixed_in} or newer"),
+        fix=Fix((product.upgrade,), "user", hint=f"{found[-1].fixed_in} or newer"),
     )
 
 
@@ -183,7 +183,7 @@ def _count(number: int) -> str:
         "a template is code that comes with a model; some engines run it without a "
         "sandbox, and the model reads invisible text that you do not see"
     ),
-    fix=Fix(("localai show MODEL",), "user", advice="take the model from its own publisher"),
+    fix=Fix(("localai show MODEL",), "user", hint="take the model from its own publisher"),
     source="CVE-2024-34359",
 )
 @for_each(models)
@@ -198,6 +198,6 @@ def template_suspicious(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
             fix=Fix(
                 (f"localai show {shlex.quote(str(model.name))}",),
                 "user",
-                advice="take it from its publisher",
+                hint="take it from its publisher",
             ),
         )

@@ -70,7 +70,7 @@ def ollama_not_running(facts: Snapshot) -> Iterator[Hit]:
         "this is a warning"
     ),
     cause="the server hangs, or it is busy with something that blocks it",
-    fix=Fix(("sudo systemctl restart ollama",), "root", advice="or end it and: ollama serve"),
+    fix=Fix(("sudo systemctl restart ollama",), "root", hint="or end it and: ollama serve"),
     source="ollama #5464",
     after=("nvidia-smi-hangs",),
 )
@@ -96,7 +96,7 @@ def ollama_silent(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("sudo ss -ltnp 'sport = :11434'",),
         "root",
-        advice="end that program, or give Ollama another port: OLLAMA_HOST=127.0.0.1:11435",
+        hint="end that program, or give Ollama another port: OLLAMA_HOST=127.0.0.1:11435",
     ),
     source="ollama #707, #3575, #14963",
 )
@@ -116,7 +116,7 @@ def ollama_port_taken(facts: Snapshot) -> Iterator[Hit]:
         fix=Fix(
             (f"sudo ss -ltnp 'sport = :{port}'",),
             "root",
-            advice="that names the program: end it, or give Ollama another port, for its server "
+            hint="that names the program: end it, or give Ollama another port, for its server "
             "and in this shell: export OLLAMA_HOST=127.0.0.1:11435",
         ),
     )
@@ -153,7 +153,7 @@ def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
                 (f"localai config set network.users {shlex.quote(names)}",),
                 "user",
                 undo="localai config unset network.users",
-                advice="only if you trust them with your prompts",
+                hint="only if you trust them with your prompts",
             ),
         )
 
@@ -165,7 +165,7 @@ def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
     title="there are several Ollamas on this machine",
     when="programs of that name from different installers",
     cause="each has models, settings and a version of its own; which one answers is an accident",
-    fix=Fix((), "user", advice="keep one and remove the others, each with its own installer"),
+    fix=Fix((), "user", hint="keep one and remove the others, each with its own installer"),
     source="ollama #10311",
 )
 def ollama_twice(facts: Snapshot) -> Iterator[Hit]:
@@ -179,7 +179,7 @@ def ollama_twice(facts: Snapshot) -> Iterator[Hit]:
             fix=Fix(
                 lines,
                 "root",
-                advice="keep one and remove the others, each with its own installer",
+                hint="keep one and remove the others, each with its own installer",
             ),
         )
 
@@ -201,7 +201,7 @@ _REMOVALS = {
         "an upgrade replaces the program; the running server stays the old one until it is "
         "restarted"
     ),
-    fix=Fix(("sudo systemctl restart ollama",), "root", advice="or end it and: ollama serve"),
+    fix=Fix(("sudo systemctl restart ollama",), "root", hint="or end it and: ollama serve"),
     source="ollama #11694, #11739",
     after=("ollama-twice",),
 )
@@ -238,7 +238,7 @@ def ollama_old_server(facts: Snapshot) -> Iterator[Hit]:
         ("localai config set ollama.host '[::1]:11434'",),
         "ours",
         undo="localai config unset ollama.host",
-        advice="or start the server with OLLAMA_HOST=127.0.0.1",
+        hint="or start the server with OLLAMA_HOST=127.0.0.1",
     ),
     source="many threads on `localhost`",
 )
@@ -262,7 +262,7 @@ def ollama_only_on_ipv6(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
                 (f"localai config set ollama.host '[::1]:{port}'",),
                 "ours",
                 undo="localai config unset ollama.host",
-                advice="or start the server with OLLAMA_HOST=127.0.0.1",
+                hint="or start the server with OLLAMA_HOST=127.0.0.1",
             ),
         )
 
@@ -281,7 +281,7 @@ def ollama_only_on_ipv6(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
         ),
         "user",
         undo="localai config unset ollama.host",
-        advice="on Linux the container needs --add-host=host.docker.internal:host-gateway",
+        hint="on Linux the container needs --add-host=host.docker.internal:host-gateway",
     ),
     source="ollama-python #304",
     after=("ollama-value-misread", "ollama-address-invalid"),

@@ -106,25 +106,25 @@ def read_binary(path: Path, cache_folder: Path) -> Binary:
 
 
 def _ask(path: Path) -> Binary:
-    version = _VERSION.search(_says(path, "--version"))
-    told = _says(path, "--help")
-    options = frozenset(_FLAG.findall(told))
+    version = _VERSION.search(_output_of(path, "--version"))
+    help_text = _output_of(path, "--help")
+    options = frozenset(_FLAG.findall(help_text))
     if version is None or "--ctx-size" not in options:
         raise Unreachable(
             f"{path} is no llama-server: it does not say its version and its options as one does",
             command="localai config unset engine.binary",
         )
-    devices = _DEVICE.finditer(_says(path, "--list-devices"))
+    devices = _DEVICE.finditer(_output_of(path, "--list-devices"))
     return Binary(
         str(path),
         version[1].strip(),
         tuple(Device(d["name"], d["title"], int(d["total"]) << 20) for d in devices),
         options,
-        _DRAFTS["mtp"] in told,
+        _DRAFTS["mtp"] in help_text,
     )
 
 
-def _says(path: Path, *arguments: str) -> str:
+def _output_of(path: Path, *arguments: str) -> str:
     from localai.privacy.environment import child_environment
     from localai.privacy.guard import child
     from localai.privacy.sandbox import sandboxed_command
@@ -166,7 +166,8 @@ def own_engine_devices(cache_folder: Path) -> tuple[str, ...]:
     key = f"xllamacpp {version('xllamacpp')} {sys.prefix}"
     known = remembered.get(key)
     if not isinstance(known, list):
-        known = [name for name in _says(Path(sys.executable), "-P", "-c", _ASK_OWN).split() if name]
+        listed = _output_of(Path(sys.executable), "-P", "-c", _ASK_OWN)
+        known = [name for name in listed.split() if name]
         remembered.put(key, known)
         remembered.save()
     return tuple(map(str, known))

@@ -55,7 +55,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class EngineSettings:
     """How a model is computed; `kv_type` in what type its keys and values are kept."""
 
     threads: int
@@ -71,7 +71,7 @@ class _Spec:
     model: str
     text: str
     pieces: int
-    manner: Manner
+    settings: EngineSettings
     write: str | None
     beside: str | None
     tokens_id: str | None
@@ -90,7 +90,7 @@ def evaluate(
     model: Path,
     text: str,
     pieces: int,
-    manner: Manner,
+    settings: EngineSettings,
     folder: Path,
     *,
     beside: Evaluated | None = None,
@@ -112,7 +112,7 @@ def evaluate(
         model=str(model.absolute()),
         text=str(text_file),
         pieces=pieces,
-        manner=manner,
+        settings=settings,
         write=str(kept) if keep else None,
         beside=None if other is None else str(other),
         tokens_id=None if beside is None else beside.tokens_id,
@@ -189,7 +189,7 @@ def main(spec_path: str) -> None:
     end_with_parent()
     deny_network()
     document = json.loads(Path(spec_path).read_text(encoding="utf-8"))
-    spec = _Spec(**{**document, "manner": Manner(**document["manner"])})
+    spec = _Spec(**{**document, "settings": EngineSettings(**document["settings"])})
     try:
         for line in _evaluated(spec):
             _say(line)
@@ -207,14 +207,14 @@ def _say(line: dict[str, Any]) -> None:
 def _evaluated(spec: _Spec) -> Iterator[dict[str, Any]]:
     from localai.engine.llamacpp.c_api import Evaluator
 
-    manner = spec.manner
+    settings = spec.settings
     with Evaluator(
         Path(spec.model),
         context_tokens=PIECE_TOKENS,
-        kv_type=manner.kv_type,
-        micro_batch=manner.micro_batch,
-        threads=manner.threads,
-        gpu_layers=manner.gpu_layers,
+        kv_type=settings.kv_type,
+        micro_batch=settings.micro_batch,
+        threads=settings.threads,
+        gpu_layers=settings.gpu_layers,
     ) as evaluator:
         tokens = evaluator.tokens(Path(spec.text).read_text(encoding="utf-8"))
         pieces = min(spec.pieces, len(tokens) // PIECE_TOKENS)

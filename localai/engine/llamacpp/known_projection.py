@@ -2,8 +2,8 @@
 
 llama.cpp's fitting of the parameters reads the model's header and vocabulary, projects the memory,
 and reads both again to load: a third of a small model's start. Where all of it lies in main memory
-there is nothing to fit, and the projection of the same file in the same manner is the same. So a
-later load writes the remembered one into its log, where everybody reads it, and skips the fitting.
+there is nothing to fit, and the projection of the same file with the same settings is the same. So
+a later load writes the remembered one into its log, where everybody reads it, and does not fit.
 With a graphics processor, whose free memory changes, it is fitted each time.
 """
 
@@ -38,8 +38,8 @@ class KnownProjection:
             file = Path(spec.cache_dir) / "projections.json"
             self._remembered = Remembered(file, version=_VERSION, most=_MOST)
         # A chat template takes no memory.
-        manner = replace(spec, chat_template=None).manner
-        parts = (info.engine, info.model_identity, spec.context_tokens, spec.slots, *manner)
+        settings = replace(spec, chat_template=None).engine_settings
+        parts = (info.engine, info.model_identity, spec.context_tokens, spec.slots, *settings)
         self._key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def log_text(self) -> str | None:

@@ -107,7 +107,7 @@ class AnswerStream:
             self._first_at = time.perf_counter()
             self.has_read(len(self.prompt))
         self.generated += 1
-        shown, thoughts, calls = self._told_apart(self._text_of(token, last), last)
+        shown, thoughts, calls = self._separated(self._text_of(token, last), last)
         self._send(ReasoningDelta(thoughts) if thoughts else None)
         self._send(TextDelta(shown) if shown else None)
         for call in calls:
@@ -127,7 +127,7 @@ class AnswerStream:
             self._detokenizer.finalize()
         return str(self._detokenizer.last_segment)
 
-    def _told_apart(self, text: str, last: Last) -> tuple[str, str, list[ToolCall]]:
+    def _separated(self, text: str, last: Last) -> tuple[str, str, list[ToolCall]]:
         """The text to show, the reasoning and the whole calls in the next piece of the answer."""
         self._state, segments = TextStateMachine.split(self._state, text)
         self._reasoning += self._state[0] == _REASONING

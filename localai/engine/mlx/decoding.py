@@ -71,7 +71,7 @@ class Run:
         """Chooses this answer's tokens from the next one on, whoever is computed beside it."""
         return sampler(self.answer.parts.options, self._seed, self.answer.generated)
 
-    def says(self, token: int, logprobs: mx.array) -> bool:
+    def send(self, token: int, logprobs: mx.array) -> bool:
         """Send the next token of the answer. True when it has ended, or failed."""
         last: Last = None
         if token in self.ends_with:
@@ -116,7 +116,7 @@ class Alone:
             token, logprobs = self._next
             number = int(token.item())
             self._run.todo = [number]
-            self._run.says(number, logprobs)
+            self._run.send(number, logprobs)
 
     def take_out(self, run: Run) -> None:
         """Stop with an answer that nobody waits for; its cache stays as it is."""
@@ -153,7 +153,7 @@ class Alone:
             run.conversation.tokens.append(number)
         if run.answer.generated % _CLEAR_EVERY_TOKENS == 0:
             mx.clear_cache()
-        return run.says(number, logprobs)
+        return run.send(number, logprobs)
 
     def _forward(self, tokens: mx.array) -> tuple[mx.array, mx.array]:
         """The token that follows `tokens`, and all tokens' log probabilities."""
@@ -213,7 +213,7 @@ class Together:
         ended = []
         for response in made:
             run = self._runs[response.uid]
-            has_ended = run.says(response.token, response.logprobs)
+            has_ended = run.send(response.token, response.logprobs)
             if response.finish_reason is not None:
                 self._forget(response.uid, response.prompt_cache, response.all_tokens)
             elif has_ended:

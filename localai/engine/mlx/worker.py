@@ -59,7 +59,7 @@ def main(directory: str) -> None:
     os.chdir(files.directory)
     server = Server(files.socket.name)
     worker = Worker(files, server, chat, replace(info, started_at=time.time()))
-    signal.signal(signal.SIGTERM, worker.told_to_leave)
+    signal.signal(signal.SIGTERM, worker.leave_soon)
     server.serve_in_background()
     begun.go_on_alone()
     files.write_info(worker.info)
@@ -115,7 +115,7 @@ class Worker:
         self._leaving = False
         self.info = info
 
-    def told_to_leave(self, *_: Any) -> None:
+    def leave_soon(self, *_: Any) -> None:
         """On SIGTERM, stop computing at the next token, save, leave."""
         self._leaving = True
 

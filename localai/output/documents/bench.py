@@ -11,10 +11,10 @@ from localai.types import ZoneName
 if TYPE_CHECKING:
     from localai.bench.cell import Cell, Metric
     from localai.bench.comparison import MetricChange
-    from localai.bench.kept import KeptRun, MachineNote
     from localai.bench.machine_limits import Limit
     from localai.bench.quality import Quality
-    from localai.bench.tuning import Advice, Suggestion
+    from localai.bench.stored_runs import MachineNote, StoredRun
+    from localai.bench.tuning import Suggestion, Suggestions
     from localai.statistics import Interval
 
 
@@ -243,7 +243,7 @@ class BenchRm(TypedDict):
     removed_runs: Annotated[list[str], "the runs that were removed"]
 
 
-def bench_document(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> Bench:
+def bench_document(run: StoredRun, changes: Sequence[MetricChange] | None = None) -> Bench:
     """The document of `localai bench` and `localai bench show`."""
     return {
         "schema": "localai.bench/1",
@@ -257,7 +257,7 @@ def bench_document(run: KeptRun, changes: Sequence[MetricChange] | None = None) 
 
 
 def bench_compare_document(
-    before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
+    before: StoredRun, after: StoredRun, changes: Sequence[MetricChange]
 ) -> BenchComparison:
     """The document of `localai bench compare`."""
     return {
@@ -268,7 +268,9 @@ def bench_compare_document(
     }
 
 
-def bench_tune_document(run: KeptRun, confirming: KeptRun | None, found: Advice) -> BenchTune:
+def bench_tune_document(
+    run: StoredRun, confirming: StoredRun | None, found: Suggestions
+) -> BenchTune:
     """The document of `localai bench tune`."""
     again = () if confirming is None else confirming.cells
     return {
@@ -306,7 +308,7 @@ def bench_machine_document(measured: Iterable[Limit]) -> BenchMachine:
     }
 
 
-def bench_list_document(runs: Iterable[KeptRun]) -> BenchList:
+def bench_list_document(runs: Iterable[StoredRun]) -> BenchList:
     """The document of `localai bench list`."""
     found: list[BenchRunDocument] = [
         {

@@ -29,7 +29,7 @@ class FixDocument(TypedDict):
         "ours: localai's own, `--fix` does it; root: lines for an administrator; manual: no line",
     ]
     undo: Annotated[str | None, "a line that undoes the fix"]
-    advice: Annotated[str | None, "what to do, in words, if the lines do not say everything"]
+    hint: Annotated[str | None, "advice in words; null if the lines say everything"]
 
 
 class DoctorFindingDocument(TypedDict):
@@ -135,7 +135,7 @@ def _fix(fix: Fix) -> FixDocument:
         "lines": list(fix.lines),
         "safety": fix.safety,
         "undo": fix.undo,
-        "advice": fix.advice,
+        "hint": fix.hint,
     }
 
 

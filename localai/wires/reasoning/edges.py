@@ -20,10 +20,10 @@ class ReasoningEdges:
         """The next piece of reasoning. White space at its end waits for more of it."""
         self._after_reasoning = True
         piece = self._held + piece if self._has_words else piece.lstrip()
-        said = piece.rstrip()
-        self._held = piece[len(said) :]
-        self._has_words = self._has_words or said != ""
-        return said
+        shown = piece.rstrip()
+        self._held = piece[len(shown) :]
+        self._has_words = self._has_words or shown != ""
+        return shown
 
     def text(self, piece: str) -> str:
         """The next piece of the answer, without the white space that follows reasoning."""

@@ -57,7 +57,9 @@ def test_what_is_set_holds_and_the_rest_fits_the_cores() -> None:
     assert threads(replace(spec, threads=8)) == (8, 8)
     assert threads(replace(spec, prefill_threads=4)) == (2, 4)
     assert threads(replace(spec, cores=None)) == (None, None)
-    assert replace(spec, cores=1).manner == spec.manner, "no other worker for another mask"
+    assert replace(spec, cores=1).engine_settings == spec.engine_settings, (
+        "no other worker for another mask"
+    )
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor is all there is")

@@ -1,4 +1,4 @@
-"""The settings of how the engine computes: they reach it, and another manner is another worker."""
+"""The engine's settings reach it, and other settings need another worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.command import RunLocalai
 ASK = ("chat", "--max-tokens", "4", "--no-log", "--json", "hello")
 
 
-def test_keys_and_values_are_kept_as_is_set_and_another_manner_is_another_worker(
+def test_keys_and_values_are_kept_as_is_set_and_another_setting_is_another_worker(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
     def pid(**environment: str) -> int:

@@ -1,4 +1,4 @@
-"""Runs as they are kept: with their machine and plan, in the database, cell by cell."""
+"""Runs in the database: with their machine and plan, cell by cell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from localai import __version__
 from localai.bench.cell import Cell, decode
-from localai.bench.plan import NO_OBJECTIVES, Objectives, Profile
+from localai.bench.plan import Plan
 from localai.bench.verdict import verdict
 from localai.database import BenchRunRow, Database, OwnRate
 from localai.dataclass import dataclass
@@ -76,56 +75,8 @@ def note_machine(machine: Machine) -> MachineNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What was asked for, so that a run that was broken off can go on. `trials` are the settings
-    that `localai bench tune` tries, and `confirms` is the run whose gains it measures again."""
-
-    models: tuple[str, ...]
-    engines: tuple[str, ...]
-    prompts: tuple[int, ...]
-    answers: tuple[int, ...]
-    depths: tuple[int, ...]
-    users: tuple[int, ...] = (1,)
-    rates: tuple[float, ...] = ()
-    objectives: Objectives = NO_OBJECTIVES
-    profile: Profile = "classic"
-    kv_types: tuple[str, ...] = ()
-    threads: tuple[int, ...] = ()
-    quantizations: tuple[str, ...] = ()
-    quality: bool = False
-    quick: bool = False
-    trials: tuple[dict[str, Any], ...] = ()
-    confirms: str | None = None
-
-    @property
-    def manners(self) -> tuple[dict[str, Any], ...]:
-        """The settings of the embedded engine under which each model is measured."""
-        if self.trials:
-            return self.trials
-        swept: dict[str, Sequence[Any]] = {
-            "engine.kv_type": self.kv_types,
-            "engine.threads": self.threads,
-        }
-        names = [name for name, values in swept.items() if values]
-        return tuple(
-            dict(zip(names, values, strict=True))
-            for values in product(*(swept[name] for name in names))
-        )
-
-    @classmethod
-    def from_json(cls, document: Any) -> Plan:
-        """The plan that `asdict` wrote."""
-        lists = (
-            *("models", "engines", "prompts", "answers", "depths"),
-            *("users", "rates", "kv_types", "threads", "quantizations", "trials"),
-        )
-        known = {name: tuple(document[name]) for name in lists}
-        return cls(**{**document, **known, "objectives": Objectives(**document["objectives"])})
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRun:
-    """A run out of the database; times are seconds since the epoch, `anchor` is that of
+class StoredRun:
+    """A run read back from the database; times are seconds since the epoch, `anchor` is that of
     `localai.bench.anchor`."""
 
     id: str
@@ -138,15 +89,15 @@ class KeptRun:
     cells: tuple[Cell, ...]
 
 
-class Keeper:
-    """Keeps one run while it happens: `keep` is what `Bench` tells each cell to."""
+class RunRecorder:
+    """Stores one run while it happens; `Bench` calls `keep` with each row that has changed."""
 
     def __init__(self, database: Database, run_id: str) -> None:
         self.run_id = run_id
         self._database = database
 
     @classmethod
-    def new(cls, database: Database, machine: MachineNote, plan: Plan | None) -> Keeper:
+    def new(cls, database: Database, machine: MachineNote, plan: Plan | None) -> RunRecorder:
         """Keep a new run; without a `plan` nothing can go on with it."""
         document = {"machine": asdict(machine), "plan": None if plan is None else asdict(plan)}
         return cls(database, database.create_bench_run(document))
@@ -181,19 +132,19 @@ def _rate(cell: Cell) -> OwnRate:
     return OwnRate(cell.provider, name, interval.value, depth)
 
 
-def read_run(database: Database, name: str) -> KeptRun:
+def read_run(database: Database, name: str) -> StoredRun:
     """The run that `name` means. Raises NotFound, InvalidInput."""
     return _kept(database, database.find_bench_run(name))
 
 
-def read_runs(database: Database, limit: int | None = None) -> list[KeptRun]:
+def read_runs(database: Database, limit: int | None = None) -> list[StoredRun]:
     """The runs, the newest first."""
     return [_kept(database, row) for row in database.bench_runs(limit)]
 
 
-def _kept(database: Database, row: BenchRunRow) -> KeptRun:
+def _kept(database: Database, row: BenchRunRow) -> StoredRun:
     plan = row.document["plan"]
-    return KeptRun(
+    return StoredRun(
         id=row.id,
         created_at=row.created_at,
         ended_at=row.ended_at,
