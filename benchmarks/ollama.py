@@ -20,9 +20,10 @@ from pathlib import Path
 
 from benchmarks.measuring import interleaved, localai, machine, milliseconds, needing
 from localai.config import load
+from localai.events import TextDelta
 from localai.paths import locate
 from localai.providers.ollama import create
-from localai.types import ChatRequest, Message, Options, TextDelta
+from localai.types import ChatRequest, Message, Options
 from tests.servers.resources import RESOURCES
 from tests.support.ollama import OllamaServer, start_ollama
 from tests.support.weights import SYSTEM_PROMPT

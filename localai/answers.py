@@ -11,20 +11,18 @@ from contextlib import closing
 
 from localai.dataclass import dataclass
 from localai.errors import AnswerRefused, Unreachable
-from localai.types import (
+from localai.events import (
     CUT,
     Answering,
     Done,
     Event,
     Events,
-    Message,
     ReasoningDelta,
-    ResolvedModel,
     TextDelta,
     ThinkingEnded,
     TokenLogprobs,
-    ToolCall,
 )
+from localai.types import Message, ResolvedModel, ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,9 @@ import time
 from contextlib import closing
 from typing import Final
 
+from localai.events import Done, Event, Events, Locality, ReasoningDelta, TextDelta, Timings, Usage
 from localai.patterns import lazy_pattern
-from localai.types import (
-    ChatRequest,
-    Done,
-    Event,
-    Events,
-    Locality,
-    ReasoningDelta,
-    TextDelta,
-    Timings,
-    Usage,
-)
+from localai.types import ChatRequest
 
 # The longest passage whose repetition is found, in characters: a page is not told from a copy.
 LONGEST_PASSAGE: Final = 1000

@@ -6,7 +6,7 @@ import pytest
 
 from localai.answers import PartialAnswer, gather
 from localai.errors import Unreachable
-from localai.types import (
+from localai.events import (
     Answering,
     Done,
     Event,
@@ -14,14 +14,12 @@ from localai.types import (
     Loading,
     Locality,
     ReasoningDelta,
-    ResolvedModel,
     TextDelta,
     Timings,
     TokenLogprobs,
-    ToolCall,
     Usage,
-    Zone,
 )
+from localai.types import ResolvedModel, ToolCall, Zone
 
 ASKED = ResolvedModel("llamacpp", "small", Zone.DEVICE, "a file")
 OTHER = ResolvedModel("openai", "large", Zone.CLOUD, "a cloud")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localai.events import Done, Event, Events, Locality, ReasoningDelta, TextDelta, Timings, Usage
 from localai.loops import (
     LEAST_REPETITIONS,
     LONGEST_PASSAGE,
@@ -20,20 +21,7 @@ from localai.loops import (
     LoopWatch,
     without_loops,
 )
-from localai.types import (
-    ChatRequest,
-    Done,
-    Event,
-    Events,
-    Locality,
-    Message,
-    ReasoningDelta,
-    ResolvedModel,
-    TextDelta,
-    Timings,
-    Usage,
-    Zone,
-)
+from localai.types import ChatRequest, Message, ResolvedModel, Zone
 from tests.support.command import REPOSITORY
 
 # A look is taken after so many characters, and a piece may have more.

@@ -12,9 +12,10 @@ from localai.answers import Answer, PartialAnswer, gather
 from localai.batch.concurrency import Closed, SharedContext, once_more_alone
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, as_error
+from localai.events import Doubt, Event
 from localai.loops import without_loops
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Doubt, Event
+from localai.types import ChatRequest
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema

@@ -22,17 +22,8 @@ from localai.arrivals import arrived, collecting
 from localai.bench.noise import UNKNOWN_NOISE, Noise
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
-from localai.types import (
-    ChatRequest,
-    Done,
-    Event,
-    FinishReason,
-    Loading,
-    Process,
-    ReasoningDelta,
-    TextDelta,
-    ToolCall,
-)
+from localai.events import Done, Event, FinishReason, Loading, Process, ReasoningDelta, TextDelta
+from localai.types import ChatRequest, ToolCall
 
 if TYPE_CHECKING:
     from localai.providers.provider import Provider

@@ -152,7 +152,7 @@ def _announcements(chosen: Sequence[Subject], wanted: Sequence[Test]) -> Iterato
 def _most_paid(subject: Subject, wanted: Sequence[Test]) -> str:
     """How many requests there will be at most, and what they cost at most."""
     from localai.cost.prices import price
-    from localai.types import Usage
+    from localai.events import Usage
     from localai.units import money_text
 
     # Each is made twice as often at most, once more to warm up, and a few to learn its length.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from localai.answers import Answer
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError
+from localai.events import FinishReason
 from localai.patterns import lazy_pattern
-from localai.types import FinishReason
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema

@@ -28,8 +28,9 @@ from localai.chat.request import (
 from localai.chat.select import SelectedModel
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
+from localai.events import Answering, Doubt, Events, Loading
 from localai.loops import without_loops
-from localai.types import Answering, ChatRequest, Doubt, Events, Loading, Message, Options
+from localai.types import ChatRequest, Message, Options
 from localai.units import counted
 
 if TYPE_CHECKING:

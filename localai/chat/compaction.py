@@ -10,7 +10,8 @@ from localai.chat.ask import Asker
 from localai.chat.request import build_request
 from localai.chat.turn_tree import Turn
 from localai.errors import ContextOverflow, InvalidInput
-from localai.types import Answering, Events, Message, Zone
+from localai.events import Answering, Events
+from localai.types import Message, Zone
 
 _SUMMARY_TOKENS = 400
 _INSTRUCTION = (

@@ -25,8 +25,9 @@ from localai.chat.turn_tree import (
     turns_of,
 )
 from localai.errors import InvalidInput
+from localai.events import EarlyEnd, Events
 from localai.providers.registry import facts_of
-from localai.types import ChatRequest, EarlyEnd, Events, Image, Message, ResolvedModel
+from localai.types import ChatRequest, Image, Message, ResolvedModel
 
 SUMMARY_HEADING = "What was said so far, in short:"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer, PartialAnswer
-from localai.types import Done, EarlyEnd, Event, FinishReason, Message, ResolvedModel
+from localai.events import Done, EarlyEnd, Event, FinishReason
+from localai.types import Message, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.database import Database

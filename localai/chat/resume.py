@@ -12,7 +12,7 @@ from localai.errors import NotFound
 
 if TYPE_CHECKING:
     from localai.database import ConversationSummary, Database, StoredMessage, StoredPicture
-    from localai.types import Usage
+    from localai.events import Usage
 
 _SEARCHED = 200
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from localai.dataclass import dataclass
-from localai.types import CUT, Message, Usage
+from localai.events import CUT, Usage
+from localai.types import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from localai.output.plain_answer import print_answer_text
 
 if TYPE_CHECKING:
     from localai.chat.conversation import Conversation
+    from localai.events import Events
     from localai.output.documents.chat import Chat
-    from localai.types import Events
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from localai.errors import (
     as_error,
     find_localai_error,
 )
+from localai.events import Event, Loading, TextDelta
 from localai.loops import without_loops
-from localai.types import ChatRequest, Event, Loading, TextDelta
+from localai.types import ChatRequest
 
 if TYPE_CHECKING:
     from localai.compare.contestants import Contestant

@@ -40,7 +40,8 @@ from localai.compare.results import model_names
 from localai.compare.run_file import Run, RunFile, answer_mark, verdict_key
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
-from localai.types import ChatRequest, Event, Message, Options
+from localai.events import Event
+from localai.types import ChatRequest, Message, Options
 
 if TYPE_CHECKING:
     from localai.config import Config

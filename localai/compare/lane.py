@@ -24,8 +24,8 @@ from localai.compare.questions import CaseRepeat
 from localai.compare.side_by_side import load_in_turn
 from localai.dataclass import dataclass
 from localai.errors import ContextOverflow, LocalaiError, NotFound, PolicyRefused
+from localai.events import Doubt, Event
 from localai.privacy import guard
-from localai.types import Doubt, Event
 
 if TYPE_CHECKING:
     from localai.config import Config

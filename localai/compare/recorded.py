@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from localai.compare.checks.check import CheckedAnswer, Observation
 from localai.dataclass import dataclass
-from localai.types import CUT, FinishReason, ToolCall, ZoneName
+from localai.events import CUT, FinishReason
+from localai.types import ToolCall, ZoneName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,8 +23,9 @@ from localai.compare.recorded import RecordedAnswer, recorded
 from localai.compare.suite.case import Suite
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError, as_error
+from localai.events import Doubt
 from localai.privacy import guard
-from localai.types import ChatRequest, Doubt
+from localai.types import ChatRequest
 
 if TYPE_CHECKING:
     from localai.compare.run_file import RunFile

@@ -11,8 +11,9 @@ from functools import partial
 from localai.compare.asking import OnEvent, Reply, ask, failed, lacks_room, load
 from localai.compare.contestants import Contestant, lanes
 from localai.dataclass import dataclass
+from localai.events import Event
 from localai.privacy import guard
-from localai.types import ChatRequest, Event
+from localai.types import ChatRequest
 
 _LEAVE_S = 2.0
 

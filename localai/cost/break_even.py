@@ -18,7 +18,7 @@ from localai.cost.prices import price
 from localai.database import UsageRow
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.types import Usage
+from localai.events import Usage
 from localai.units import counted
 
 HOURS_A_YEAR = 8760

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.dataclass import dataclass
+from localai.events import Usage
 from localai.providers.facts import ProviderFacts
 from localai.providers.registry import declared_facts
-from localai.types import Usage
 
 if TYPE_CHECKING:
     from localai.answers import Answer

@@ -12,7 +12,7 @@ from localai.cost.prices import Cost, price
 from localai.database import UsageRow
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.types import Usage
+from localai.events import Usage
 
 By = Literal["model", "day", "provider"]
 

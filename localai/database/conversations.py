@@ -16,8 +16,9 @@ from sqlite3 import Row
 from localai.database.pictures import Pictures
 from localai.dataclass import dataclass
 from localai.errors import DatabaseUnavailable, InvalidInput, NotFound
+from localai.events import Locality
 from localai.near_names import near_names
-from localai.types import Image, Locality, Message, Role, ToolCall, Zone
+from localai.types import Image, Message, Role, ToolCall, Zone
 
 _NEAR_IDS = 4
 _LOOKED_AT = 5000

@@ -7,7 +7,8 @@ from typing import Final
 
 from localai.database.file import DatabaseFile
 from localai.dataclass import dataclass
-from localai.types import EgressRecord, Locality, Purpose, Timings, Usage
+from localai.events import Locality, Timings, Usage
+from localai.types import EgressRecord, Purpose
 
 # A shorter answer ends before its speed is steady.
 _LEAST_TOKENS: Final = 16

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TypeVar
 
 from localai.errors import LocalaiError
-from localai.types import Event, Loading
+from localai.events import Event, Loading
 
 ATTEMPTS = 4
 # The longest sum of all pauses of one question; a longer wait is an error instead.

@@ -15,11 +15,11 @@ import sys
 from typing import Protocol
 
 from localai.answers import Answer, PartialAnswer, gather
+from localai.events import Event, Events, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.output.live_line import LiveLine, Status
 from localai.output.plain_answer import PlainAnswer
 from localai.output.step_share import StepShare
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
-from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.units import counted
 
 

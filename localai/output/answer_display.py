@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from localai.answers import Answer
     from localai.config import Config
     from localai.cost.prices import Cost
+    from localai.events import Done, FinishReason, TokenLogprobs
     from localai.output.answer import Writer
     from localai.output.output import Output
-    from localai.types import Done, FinishReason, ResolvedModel, TokenLogprobs
+    from localai.types import ResolvedModel
 
 # The warning for each reason, for `str.format`. None is a normal end, or a reason with an error of
 # its own (`Answer.refusal`).

@@ -16,11 +16,11 @@ from typing import Literal, Protocol, TextIO
 from localai.compare.asking import Reply
 from localai.compare.names import short_names
 from localai.dataclass import dataclass
+from localai.events import Event, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.output.cells import cells, cut, pad, wrap
 from localai.output.live_region import LiveRegion, Row
 from localai.output.output import Output
 from localai.output.terminal import echo_off, terminal_size
-from localai.types import Event, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.units import counted
 from localai.untrusted import Sanitizer, sanitize
 

@@ -10,7 +10,7 @@ from localai.setup.uninstall import Uninstallation
 from localai.units import bytes_text, seconds_text
 
 if TYPE_CHECKING:
-    from localai.types import Done
+    from localai.events import Done
 
 _COLUMNS = ("step", "what", "why", "size", "time", "from", "state")
 

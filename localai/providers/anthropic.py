@@ -14,6 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import NotFound, PolicyRefused
+from localai.events import Doubt, Events
 from localai.net.reach import Reach
 from localai.net.retry import retry_while_busy
 from localai.net.target import client_target, split_url
@@ -31,13 +32,7 @@ from localai.providers.sdk import (
     not_installed,
 )
 from localai.providers.unreadable_answers import reads_a_server
-from localai.types import (
-    ChatRequest,
-    Doubt,
-    Events,
-    Purpose,
-    ResolvedModel,
-)
+from localai.types import ChatRequest, Purpose, ResolvedModel
 from localai.wires.anthropic import client as wire
 from localai.wires.anthropic.thinking import level_doubt, longest_answer
 from localai.wires.clock import AnswerClock

@@ -24,9 +24,10 @@ from localai.engine.llamacpp.slots import (
     tagged,
 )
 from localai.errors import Unreachable
+from localai.events import Done, Events, Loading
 from localai.loops import Looping
 from localai.net.framing import ServerRefused
-from localai.types import ChatRequest, Done, Events, Loading
+from localai.types import ChatRequest
 
 _PATIENCE_OF_LEAVING_S = 5.0
 _FAILURES = (OSError, Unreachable, ServerRefused)

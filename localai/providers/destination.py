@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from localai.dataclass import dataclass
 from localai.errors import PolicyRefused
+from localai.events import Locality
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.privacy.zones import zone_of_host
-from localai.types import Locality, Zone
+from localai.types import Zone
 
 if TYPE_CHECKING:
     from localai.config import Config

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import LocalaiError, NotFound, Unreachable
+from localai.events import Events
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, SentRequest
 from localai.net.reach import Reach
@@ -22,7 +23,7 @@ from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.providers.unreadable_answers import reads_a_server
-from localai.types import ChatRequest, Events, Purpose, ResolvedModel, Zone
+from localai.types import ChatRequest, Purpose, ResolvedModel, Zone
 from localai.wires.chat_completions.client import (
     LLAMA_SERVER_MEASURED,
     read_stream,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 from localai.engine.lifecycle import Lease, is_warm
 from localai.engine.worker_files import KvType, WorkerSpec
 from localai.errors import InvalidInput
+from localai.events import Events, Loading
 from localai.net.http import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.memory_before import MemoryBefore
@@ -33,7 +34,7 @@ from localai.providers.worker_chat import (
 from localai.sizing.context import counted_context
 from localai.stores.inventory import gguf_models
 from localai.stores.lookup import resolve_gguf
-from localai.types import ChatRequest, Events, Loading, ResolvedModel
+from localai.types import ChatRequest, ResolvedModel
 from localai.wires.chat_completions.client import LLAMA_SERVER_MEASURED
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import ContextOverflow, LocalaiError, NotFound, Unreachable
+from localai.events import Done, Event, Events, Loading, Locality, Process, TextDelta
 from localai.near_names import did_you_mean
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer
@@ -33,18 +34,7 @@ from localai.sizing.context import (
     guessed_context,
     with_a_limit,
 )
-from localai.types import (
-    ChatRequest,
-    Done,
-    Event,
-    Events,
-    Loading,
-    Locality,
-    Process,
-    ResolvedModel,
-    TextDelta,
-    ToolCall,
-)
+from localai.types import ChatRequest, ResolvedModel, ToolCall
 from localai.wires import lmstudio as wire
 from localai.wires.chat_completions.client import (
     read_stream,

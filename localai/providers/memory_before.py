@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localai.types import Events, Loading
+from localai.events import Events, Loading
 from localai.units import bytes_text
 
 

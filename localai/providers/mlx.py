@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from localai.engine.lifecycle import Lease, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
+from localai.events import Events, Loading
 from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.options import wire_options
@@ -29,7 +30,7 @@ from localai.providers.worker_chat import (
     worker_body,
 )
 from localai.sizing.context import counted_context
-from localai.types import ChatRequest, Events, Loading, ResolvedModel
+from localai.types import ChatRequest, ResolvedModel
 from localai.units import bytes_text
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of

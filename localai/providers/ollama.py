@@ -19,6 +19,7 @@ from localai.errors import (
     ContextOverflow,
     InvalidInput,
 )
+from localai.events import Doubt, Events
 from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.ollama_question import (
@@ -34,14 +35,7 @@ from localai.sizing.context import (
     grown_context,
     guessed_context,
 )
-from localai.types import (
-    ChatRequest,
-    Doubt,
-    Events,
-    Options,
-    ResolvedModel,
-    Zone,
-)
+from localai.types import ChatRequest, Options, ResolvedModel, Zone
 from localai.wires.clock import AnswerClock
 from localai.wires.ollama.request import think_doubt, wire_think
 from localai.wires.think import knows_no_levels

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError, PolicyRefused, Unreachable
+from localai.events import Done, Event, Events, Loading, Locality, Process, TextDelta
 from localai.loops import Looping
 from localai.net.framing import ServerRefused
 from localai.net.http import SentRequest
@@ -22,19 +23,7 @@ from localai.net.target import client_target
 from localai.privacy import guard
 from localai.providers.ollama_daemon import Daemon
 from localai.sizing.context import finish_for_user, may_overflow, with_what_is_left
-from localai.types import (
-    ChatRequest,
-    Done,
-    Event,
-    Events,
-    Loading,
-    Locality,
-    Message,
-    Process,
-    TextDelta,
-    ToolCall,
-    Zone,
-)
+from localai.types import ChatRequest, Message, ToolCall, Zone
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of
 from localai.wires.ollama.answer import ChunkReader, finish_of, seconds, server_times, usage_of

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import PolicyRefused, Remedy
+from localai.events import Events
 from localai.net.reach import Reach
 from localai.net.retry import retry_while_busy
 from localai.net.target import client_target, split_url
@@ -30,12 +31,7 @@ from localai.providers.sdk import (
     not_installed,
 )
 from localai.providers.unreadable_answers import reads_a_server
-from localai.types import (
-    ChatRequest,
-    Events,
-    Purpose,
-    ResolvedModel,
-)
+from localai.types import ChatRequest, Purpose, ResolvedModel
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of
 from localai.wires.responses import client as wire

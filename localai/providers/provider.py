@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from localai.dataclass import dataclass
-from localai.types import ChatRequest, Events, ResolvedModel
+from localai.events import Events
+from localai.types import ChatRequest, ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)

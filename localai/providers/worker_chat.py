@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from localai.engine.lifecycle import acquire, stop, workers
 from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo, WorkerSpec
 from localai.errors import InvalidInput, LocalaiError, TemplateFault, Unreachable
+from localai.events import Doubt, Event, Events, Loading, Locality, Process
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
@@ -30,17 +31,7 @@ from localai.providers.worker_templates import (
     render,
     rendered_in_time,
 )
-from localai.types import (
-    ChatRequest,
-    Doubt,
-    Event,
-    Events,
-    Loading,
-    Locality,
-    Process,
-    ResolvedModel,
-    Zone,
-)
+from localai.types import ChatRequest, ResolvedModel, Zone
 from localai.wires.chat_completions.client import (
     read_stream,
     request_body,

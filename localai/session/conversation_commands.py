@@ -13,6 +13,7 @@ from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.pictures import count_pictures, loss_doubt
 from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.events import Events
 from localai.files import cannot_write, create_atomically, user_path
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
@@ -20,7 +21,6 @@ from localai.output.conversations import conversation_markdown, picture_lines
 from localai.output.terminal import is_dumb
 from localai.session.state import Edit, Session
 from localai.sizing.context import ANSWER_TOKENS
-from localai.types import Events
 from localai.units import counted, day_and_minute, whole_number
 from localai.untrusted import sanitize
 

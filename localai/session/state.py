@@ -14,12 +14,13 @@ from localai.chat.inputs import TextFile, with_files
 from localai.chat.request import overlaid
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, find_localai_error
+from localai.events import Events
 from localai.output.answer import SilentWriter, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.output import Output
 from localai.session.hints import hint_here, line_here
 from localai.session.interrupts import Interrupts
-from localai.types import Events, Image
+from localai.types import Image
 
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder

@@ -11,7 +11,8 @@ from localai.chat.recorder import Recorder
 from localai.chat.request import AskSettings
 from localai.chat.select import select_model
 from localai.config import load, set_value
-from localai.types import Events, Options
+from localai.events import Events
+from localai.types import Options
 
 if TYPE_CHECKING:
     from localai.fetch.allowed_hosts import AllowedHosts

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Final
 
 from localai.errors import ContextOverflow
-from localai.types import ChatRequest, FinishReason
+from localai.events import FinishReason
+from localai.types import ChatRequest
 from localai.units import counted
 
 ANSWER_TOKENS: Final = 2048

@@ -11,7 +11,8 @@ import time
 from typing import NamedTuple
 
 from localai.arrivals import arrived
-from localai.types import Event, ReasoningDelta, TextDelta, Timings, ToolCall, Usage
+from localai.events import Event, ReasoningDelta, TextDelta, Timings, Usage
+from localai.types import ToolCall
 from localai.wires.limits import AnswerLimits
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from localai.errors import Unreachable
-from localai.types import FinishReason
+from localai.events import FinishReason
 
 _Meaning = FinishReason | Literal["failed"]
 

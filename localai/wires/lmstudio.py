@@ -11,7 +11,8 @@ from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, LocalaiError, NotFound, ProviderRefused
-from localai.types import Capability, Done
+from localai.events import Done
+from localai.types import Capability
 from localai.wires.refusals import Meaning, ServerWords, failure, final_error, overflow
 
 

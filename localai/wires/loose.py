@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from localai.events import TokenLogprobs
 from localai.finite import is_finite
-from localai.types import TokenLogprobs
 
 _LARGEST_COUNT = 1 << 53
 

@@ -10,9 +10,10 @@ from localai.batch.concurrency import allowed_concurrency, make_ready
 from localai.chat.select import SelectedModel
 from localai.config import load
 from localai.errors import ContextOverflow, InsufficientResources
+from localai.events import Events
 from localai.paths import locate
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Events, Message, Options, ResolvedModel, Zone
+from localai.types import ChatRequest, Message, Options, ResolvedModel, Zone
 
 MODEL = ResolvedModel("small", "m", Zone.DEVICE, "", context_limit=8192)
 REQUEST = ChatRequest(MODEL, (Message("user", "hello"),), Options(max_tokens=1000))

@@ -10,21 +10,12 @@ from localai.batch.prompts import LineDefaults
 from localai.batch.run import Batch
 from localai.chat.select import SelectedModel
 from localai.config import load
+from localai.events import Done, Events, Locality, TextDelta, Timings, Usage
 from localai.fetch import transfer
 from localai.paths import locate
 from localai.privacy import grants
 from localai.providers.provider import Provider
-from localai.types import (
-    ChatRequest,
-    Done,
-    Events,
-    Locality,
-    ResolvedModel,
-    TextDelta,
-    Timings,
-    Usage,
-    Zone,
-)
+from localai.types import ChatRequest, ResolvedModel, Zone
 
 MODEL = ResolvedModel("witness", "m", Zone.DEVICE, "a test")
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from localai.errors import LocalaiError
-from localai.types import ChatRequest, Done, Message, Options, ReasoningDelta, TextDelta
+from localai.events import Done, ReasoningDelta, TextDelta
+from localai.types import ChatRequest, Message, Options
 from tests.campaigns.place import Tally
 from tests.contract.conftest import ROWS, Play
 from tests.contract.rows import Subject

@@ -19,8 +19,9 @@ from localai.engine.llamacpp.log import (
     host_memory,
 )
 from localai.errors import LocalaiError
+from localai.events import Done, Event, Locality, ReasoningDelta, TextDelta
 from localai.net.framing import ServerRefused, json_of, payloads_of, words_of
-from localai.types import Done, Event, Locality, ReasoningDelta, TextDelta, Zone
+from localai.types import Zone
 from localai.wires import lmstudio
 from localai.wires.anthropic import server as anthropic_server
 from localai.wires.chat_completions import server as chat_server

@@ -30,7 +30,7 @@ from jsonschema import Draft202012Validator
 from localai.answers import PartialAnswer
 from localai.chat.schema import from_document
 from localai.errors import InvalidInput
-from localai.types import Events, Locality
+from localai.events import Events, Locality
 from localai.wires.chat_completions.client import read_stream
 from localai.wires.clock import AnswerClock
 from localai.wires.schemas.expressions import NotHeld

@@ -21,11 +21,12 @@ from localai.chat.chat_template import read_chat_template
 from localai.config.reading import load
 from localai.engine.lifecycle import stop, workers
 from localai.errors import InvalidInput, TemplateFault
+from localai.events import Doubt
 from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.paths import Paths, locate
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Doubt, Message, Options
+from localai.types import ChatRequest, Message, Options
 from tests.support.weights import require
 
 _HEADS = (

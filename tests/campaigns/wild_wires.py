@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from localai.errors import Unreachable
-from localai.types import ChatRequest, Done, Event, Message, Options, ReasoningDelta, TextDelta
+from localai.events import Done, Event, ReasoningDelta, TextDelta
+from localai.types import ChatRequest, Message, Options
 from tests.contract.conftest import ROWS, Play
 from tests.support.scripted_server import Reply
 

@@ -23,24 +23,11 @@ from localai.chat.turn_tree import Turn
 from localai.config import load
 from localai.database import Criteria, Database
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
+from localai.events import Done, Events, Locality, ReasoningDelta, TextDelta, Timings, Usage
 from localai.paths import Paths, locate
 from localai.providers.pool import ProviderPool
 from localai.providers.provider import Provider
-from localai.types import (
-    ChatRequest,
-    Done,
-    Events,
-    Image,
-    Locality,
-    Message,
-    ReasoningDelta,
-    ResolvedModel,
-    TextDelta,
-    Timings,
-    ToolCall,
-    Usage,
-    Zone,
-)
+from localai.types import ChatRequest, Image, Message, ResolvedModel, ToolCall, Zone
 from localai.wires.anthropic import client as anthropic
 from localai.wires.chat_completions import client as chat_completions
 from localai.wires.ollama import request as ollama_request

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from localai.database import Database
+from localai.events import Locality, Timings, Usage
 from localai.paths import locate
-from localai.types import Locality, Timings, Usage, Zone
+from localai.types import Zone
 from tests.support.command import RunLocalai
 
 

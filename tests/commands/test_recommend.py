@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from localai.database import Database
+from localai.events import Locality, Timings, Usage
 from localai.paths import locate
 from localai.recommend.catalogue import catalogue_date
-from localai.types import Locality, Timings, Usage, Zone
+from localai.types import Zone
 from tests.support.command import RunLocalai
 from tests.support.terminal import Terminal
 

@@ -11,19 +11,9 @@ from typing import Any
 import pytest
 
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
+from localai.events import Done, Events, Loading, ReasoningDelta, TextDelta
 from localai.providers.registry import provider_names
-from localai.types import (
-    ChatRequest,
-    Done,
-    Events,
-    Loading,
-    Message,
-    Options,
-    ReasoningDelta,
-    TextDelta,
-    Tool,
-    ToolCall,
-)
+from localai.types import ChatRequest, Message, Options, Tool, ToolCall
 from tests.contract.conftest import ROWS
 from tests.contract.rows import Subject, identity
 from tests.support.answers import end_of, text_of

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from localai.errors import ContextOverflow, LocalaiError, ProviderRefused, Unreachable
-from localai.types import ChatRequest, Event, Message, Options, TextDelta, Tool, ToolCall
+from localai.events import Event, TextDelta
+from localai.types import ChatRequest, Message, Options, Tool, ToolCall
 from tests.campaigns.hostile import scenarios
 from tests.contract.conftest import Play
 from tests.contract.rows import Subject

@@ -14,7 +14,7 @@ from localai.cost.break_even import (
 )
 from localai.database import UsageRow
 from localai.errors import InvalidInput
-from localai.types import Usage
+from localai.events import Usage
 
 MACHINE = MachineCost(price=3500, watts=60, kwh=0.30, years=3, resale=0)
 SPEED = (600.0, 50.0)

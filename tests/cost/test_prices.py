@@ -11,7 +11,7 @@ import pytest
 
 from localai.cost import prices
 from localai.cost.prices import price
-from localai.types import Usage
+from localai.events import Usage
 from localai.units import money_text
 
 THEN = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp()

@@ -10,7 +10,7 @@ import pytest
 from localai.cost.summary import overall, since, summarise
 from localai.database import UsageRow
 from localai.errors import InvalidInput
-from localai.types import Usage
+from localai.events import Usage
 
 DAY_S = 86_400.0
 THEN = datetime.datetime(2026, 11, 1, 12).timestamp()

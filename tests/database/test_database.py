@@ -14,16 +14,8 @@ import pytest
 
 from localai.database import Database
 from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, NotFound
-from localai.types import (
-    EgressRecord,
-    Locality,
-    Message,
-    Purpose,
-    Timings,
-    ToolCall,
-    Usage,
-    Zone,
-)
+from localai.events import Locality, Timings, Usage
+from localai.types import EgressRecord, Message, Purpose, ToolCall, Zone
 
 
 @pytest.fixture

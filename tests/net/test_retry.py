@@ -9,8 +9,8 @@ from time import time
 import pytest
 
 from localai.errors import ProviderRefused, Unreachable
+from localai.events import Loading
 from localai.net.retry import ATTEMPTS, Busy, retry_after_s, retry_while_busy
-from localai.types import Loading
 
 
 def busy(seconds: float | None) -> Busy:

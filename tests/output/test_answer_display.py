@@ -8,8 +8,9 @@ import pytest
 
 from localai.answers import Answer
 from localai.cost.prices import Cost
+from localai.events import Done, Locality, Timings, Usage
 from localai.output.answer_display import usage_line, usage_lines
-from localai.types import Done, Locality, ResolvedModel, Timings, Usage, Zone
+from localai.types import ResolvedModel, Zone
 
 UNPRICED = Cost(None, "USD", "no price is known")
 

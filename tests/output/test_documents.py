@@ -21,6 +21,7 @@ from localai.chat import templates
 from localai.commands.table import COMMANDS
 from localai.cost.prices import Cost
 from localai.errors import FinishedWithFailures
+from localai.events import Done, Locality, Process, ReasoningDelta, TextDelta, Timings, Usage
 from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
@@ -70,17 +71,7 @@ from localai.output.documents.stop import Stop
 from localai.output.documents.template import TemplateList, TemplateRemoval, TemplateShow
 from localai.paths import Paths
 from localai.stores.starter import starter_path
-from localai.types import (
-    Done,
-    Locality,
-    Process,
-    ReasoningDelta,
-    ResolvedModel,
-    TextDelta,
-    Timings,
-    Usage,
-    Zone,
-)
+from localai.types import ResolvedModel, Zone
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
+from localai.events import TextDelta, ThinkingEnded
 from localai.output.panes import LivePanes
-from localai.types import TextDelta, ThinkingEnded
 
 
 def test_what_turns_out_to_have_been_thinking_is_no_part_of_the_answer() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from localai.config import load
+from localai.events import Done, Event, TextDelta
 from localai.net.target import client_target
 from localai.paths import locate
 from localai.providers.anthropic import Anthropic
 from localai.providers.destination import Destination
 from localai.providers.openai import OpenAI
-from localai.types import ChatRequest, Done, Event, Message, ResolvedModel, TextDelta, Zone
+from localai.types import ChatRequest, Message, ResolvedModel, Zone
 from tests.support.cloud_wires import MessagesWire, ResponsesWire
 from tests.support.scripted_server import Reply, ScriptedServer
 

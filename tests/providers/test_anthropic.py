@@ -16,9 +16,10 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.events import Loading, Usage
 from localai.paths import locate
 from localai.providers import anthropic as provider_module
-from localai.types import Image, Loading, Message, Options, Usage
+from localai.types import Image, Message, Options
 from tests.providers.scripted import (
     Scene,
     anthropic_scene,

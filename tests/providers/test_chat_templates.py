@@ -14,9 +14,10 @@ from localai.config.reading import load
 from localai.engine.lifecycle import workers
 from localai.engine.template_findings import RememberedFindings
 from localai.errors import TemplateFault
+from localai.events import Done, Doubt
 from localai.paths import Paths, locate
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Done, Doubt, Message, Options
+from localai.types import ChatRequest, Message, Options
 from tests.support.command import stop_processes_of
 from tests.support.tool_template import gguf_with_template
 

@@ -16,10 +16,11 @@ from localai.config import load
 from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files, slots
 from localai.engine.worker_files import WorkerFiles
+from localai.events import Done, Events, TextDelta
 from localai.paths import Paths
 from localai.providers.conversation_state import ConversationState
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Done, Events, Message, Options, TextDelta
+from localai.types import ChatRequest, Message, Options
 from tests.support.weights import SYSTEM_PROMPT
 
 FACTS = " ".join(f"The ship number {number} carries apples." for number in range(16))

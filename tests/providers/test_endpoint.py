@@ -19,8 +19,9 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.events import Loading, Usage
 from localai.providers.endpoint import open_endpoint
-from localai.types import Loading, Options, Usage, Zone
+from localai.types import Options, Zone
 from tests.providers.scripted import Scene, config_of, end_of, question, text_of
 from tests.support.clock import within
 from tests.support.cloud_wires import ResponsesWire

@@ -15,9 +15,10 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.events import Event, Loading
 from localai.net.target import client_target
 from localai.providers.lmstudio import LmStudio
-from localai.types import ChatRequest, Event, Loading, Message, Options
+from localai.types import ChatRequest, Message, Options
 from localai.wires import lmstudio as wire
 from tests.contract.rows import identity
 from tests.servers.lmstudio_documented import LIST_V0, LIST_V1, LOAD_V1, NO_TOKEN, TOO_LONG

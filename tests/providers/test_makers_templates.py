@@ -15,9 +15,10 @@ import pytest
 from localai.chat.request import AskSettings, build_request
 from localai.config import load
 from localai.errors import LocalaiError
+from localai.events import Doubt
 from localai.paths import locate
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Doubt, Image, Message, Options, ResolvedModel
+from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
 from localai.wires.ollama.prompts import render_prompt
 from tests.support.answers import end_of, open_ollama, text_of
 from tests.support.command import stop_processes_of

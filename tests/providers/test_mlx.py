@@ -28,24 +28,14 @@ from localai.errors import (
     TemplateFault,
     Unreachable,
 )
+from localai.events import Done, Event, Loading, ReasoningDelta, TextDelta
 from localai.hardware import memory
 from localai.hardware.memory import FreeMemory
 from localai.locks import is_locked
 from localai.paths import Paths, locate
 from localai.providers import mlx
 from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
-from localai.types import (
-    ChatRequest,
-    Done,
-    Event,
-    Image,
-    Loading,
-    Message,
-    Options,
-    ReasoningDelta,
-    TextDelta,
-    Zone,
-)
+from localai.types import ChatRequest, Image, Message, Options, Zone
 from tests.formats.synthetic import MODELS, write
 from tests.support.clock import becomes
 from tests.support.mlx import make_thinking_model, make_tiny_model

@@ -15,21 +15,11 @@ from localai.chat.request import AskSettings, build_request
 from localai.config import Config
 from localai.engine.lifecycle import stop, workers
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
+from localai.events import Doubt, Loading, ReasoningDelta, TokenLogprobs
 from localai.providers.llamacpp import LlamaCpp
 from localai.providers.ollama import Ollama
 from localai.providers.ollama_daemon import target_of
-from localai.types import (
-    Capability,
-    ChatRequest,
-    Doubt,
-    Image,
-    Loading,
-    Message,
-    Options,
-    ReasoningDelta,
-    TokenLogprobs,
-    Zone,
-)
+from localai.types import Capability, ChatRequest, Image, Message, Options, Zone
 from tests.contract.rows import identity
 from tests.support.answers import end_of, open_ollama, reasoning_of, text_of
 from tests.support.clock import becomes, slowdown

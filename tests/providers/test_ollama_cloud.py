@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from localai.errors import LocalaiError, PolicyRefused
+from localai.events import Event, TextDelta
 from localai.providers.ollama import Ollama
-from localai.types import ChatRequest, Event, Message, Options, ResolvedModel, TextDelta, Zone
+from localai.types import ChatRequest, Message, Options, ResolvedModel, Zone
 from tests.support.answers import end_of, open_ollama, text_of
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai

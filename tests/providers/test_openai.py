@@ -17,9 +17,10 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.events import Loading, ReasoningDelta, Usage
 from localai.paths import locate
 from localai.providers import openai as provider_module
-from localai.types import Image, Loading, Message, Options, ReasoningDelta, Usage
+from localai.types import Image, Message, Options
 from tests.providers.scripted import Scene, config_of, end_of, openai_scene, question, text_of
 from tests.support.command import RunLocalai
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from localai.config import load
+from localai.events import Events
 from localai.paths import Paths, locate
 from localai.providers import pool as pool_module
 from localai.providers.pool import ProviderPool
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Events, ResolvedModel
+from localai.types import ChatRequest, ResolvedModel
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 
 # Two providers, which write down when they are opened and closed.

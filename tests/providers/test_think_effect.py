@@ -10,9 +10,10 @@ import pytest
 from localai.chat.request import AskSettings, think_doubt
 from localai.config import load
 from localai.engine.lifecycle import stop, workers
+from localai.events import Doubt
 from localai.paths import Paths, locate
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Doubt, Message, Options, ResolvedModel, Think
+from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 from localai.wires.anthropic.thinking import level_doubt
 from tests.support.cloud_wires import model_info
 from tests.support.thinking_template import THINKING_TEMPLATE

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from localai.database import Database
+from localai.events import Locality, Timings, Usage
 from localai.formats.gguf import read_header
 from localai.hardware.facts import Fact, Machine
 from localai.hardware.profiles import load_profile
@@ -16,7 +17,7 @@ from localai.recommend.catalogue import catalogue
 from localai.sizing.memory import MemoryNeed
 from localai.sizing.own_runs import own_runs
 from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
-from localai.types import Locality, ResolvedModel, Timings, Usage, Zone
+from localai.types import ResolvedModel, Zone
 from tests.formats.synthetic import MODELS, write
 
 GB = 10**9

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from localai.events import Done, Event, ReasoningDelta, TextDelta
 from localai.providers.ollama import Ollama
 from localai.providers.ollama_daemon import Daemon, target_of
-from localai.types import Done, Event, ReasoningDelta, TextDelta
 from tests.contract.rows import identity
 
 

@@ -31,23 +31,21 @@ from pathlib import Path
 
 from localai.config import Config
 from localai.errors import ContextOverflow, PolicyRefused, ProviderRefused, Unreachable
-from localai.paths import Paths
-from localai.providers.facts import ProviderFacts
-from localai.providers.provider import Provider
-from localai.types import (
-    ChatRequest,
+from localai.events import (
     Done,
     Event,
     Events,
     FinishReason,
     Locality,
     ReasoningDelta,
-    ResolvedModel,
     TextDelta,
     Timings,
     Usage,
-    Zone,
 )
+from localai.paths import Paths
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
+from localai.types import ChatRequest, ResolvedModel, Zone
 
 FACTS = ProviderFacts(computes="here", concurrency=4)
 

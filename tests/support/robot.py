@@ -28,20 +28,10 @@ from typing import get_args
 
 from localai.config import Config
 from localai.errors import ProviderRefused, Unreachable
+from localai.events import Done, Events, FinishReason, Locality, TextDelta, Timings, Usage
 from localai.paths import Paths
 from localai.providers.provider import Provider
-from localai.types import (
-    ChatRequest,
-    Done,
-    Events,
-    FinishReason,
-    Locality,
-    ResolvedModel,
-    TextDelta,
-    Timings,
-    Usage,
-    Zone,
-)
+from localai.types import ChatRequest, ResolvedModel, Zone
 
 
 class Robot(Provider):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from localai.events import Events
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Events, Options, ResolvedModel
+from localai.types import ChatRequest, Options, ResolvedModel
 
 
 class WithoutOptions(Provider):

@@ -9,19 +9,9 @@ import pytest
 
 from localai.answers import Answer
 from localai.errors import Unreachable
+from localai.events import Done, EarlyEnd, FinishReason, Locality, TextDelta, Timings, Usage
 from localai.output import answer_display, conversations
-from localai.types import (
-    Done,
-    EarlyEnd,
-    FinishReason,
-    Locality,
-    ResolvedModel,
-    TextDelta,
-    Timings,
-    ToolCall,
-    Usage,
-    Zone,
-)
+from localai.types import ResolvedModel, ToolCall, Zone
 from localai.wires import finish_reasons
 from localai.wires.chat_completions.client import read_stream
 from localai.wires.clock import AnswerClock

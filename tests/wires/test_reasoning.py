@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from localai.answers import PartialAnswer
-from localai.types import ReasoningDelta, ThinkingEnded
+from localai.events import ReasoningDelta, ThinkingEnded
 from localai.wires.reasoning.splitter import ReasoningSplitter, split_reasoning
 
 THOUGHT = "<|channel|>analysis<|message|>Okay.<|end|>"

@@ -8,16 +8,8 @@ from typing import Any
 import pytest
 
 from localai.errors import LocalaiError, ProviderRefused, Unreachable
-from localai.types import (
-    ChatRequest,
-    Locality,
-    Message,
-    NamedTool,
-    Options,
-    ResolvedModel,
-    Think,
-    Tool,
-)
+from localai.events import Locality
+from localai.types import ChatRequest, Message, NamedTool, Options, ResolvedModel, Think, Tool
 from localai.wires.clock import AnswerClock
 from localai.wires.responses.client import read_events, request_body
 

@@ -12,24 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localai.types import (
-    ChatRequest,
+from localai.events import (
     Done,
     Event,
     FinishReason,
-    Image,
     Locality,
-    Message,
-    NamedTool,
-    Options,
     ReasoningDelta,
-    ResolvedModel,
     TextDelta,
     Timings,
     TokenLogprobs,
+    Usage,
+)
+from localai.types import (
+    ChatRequest,
+    Image,
+    Message,
+    NamedTool,
+    Options,
+    ResolvedModel,
     Tool,
     ToolCall,
-    Usage,
     Zone,
 )
 from localai.wires.anthropic import client as anthropic_client

@@ -21,8 +21,9 @@ from localai.commands.settings import load_settings, open_pool
 from localai.compare.asking import Reply
 from localai.compare.contestants import Contestant, departures, destinations, select_contestants
 from localai.errors import InvalidInput
+from localai.events import Doubt
 from localai.output.output import Output
-from localai.types import ChatRequest, Doubt, Message
+from localai.types import ChatRequest, Message
 
 if TYPE_CHECKING:
     from localai.compare.suite.case import Suite

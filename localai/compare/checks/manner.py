@@ -21,7 +21,8 @@ from localai.compare.checks.check import (
     text_of,
     wrong,
 )
-from localai.types import FinishReason, Zone
+from localai.events import FinishReason
+from localai.types import Zone
 
 _SHARE = 0.8
 """So much of the letters or words must be of the script or language; names are of any."""

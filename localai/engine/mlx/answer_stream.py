@@ -19,7 +19,7 @@ from mlx_lm.generate import TextStateMachine, make_text_state_machine
 from localai.dataclass import dataclass
 from localai.engine.mlx.sampling import top_logprobs
 from localai.engine.mlx.stop_strings import StopStrings
-from localai.types import (
+from localai.events import (
     Done,
     Event,
     FinishReason,
@@ -28,10 +28,9 @@ from localai.types import (
     TextDelta,
     Timings,
     TokenLogprobs,
-    ToolCall,
     Usage,
-    Zone,
 )
+from localai.types import ToolCall, Zone
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.chat_completions.server import ChunkWriter
 from localai.wires.parts import RequestParts

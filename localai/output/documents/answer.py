@@ -8,7 +8,8 @@ from localai.types import ZoneName
 
 if TYPE_CHECKING:
     from localai.cost.prices import Cost
-    from localai.types import Locality, Timings, Usage, Zone
+    from localai.events import Locality, Timings, Usage
+    from localai.types import Zone
 
 
 class UsageDocument(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
+from localai.events import FinishReason
 from localai.output.documents.answer import (
     CostDocument,
     LocalityDocument,
@@ -17,7 +18,7 @@ from localai.output.documents.answer import (
 )
 from localai.output.documents.failure import ErrorDocument, error_document
 from localai.providers.registry import full_name
-from localai.types import FinishReason, ZoneName
+from localai.types import ZoneName
 
 if TYPE_CHECKING:
     from localai.batch.answering import Outcome

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from localai.errors import Interrupted
+from localai.events import FinishReason, Locality, Timings, Usage
 from localai.output.documents.answer import (
     CostDocument,
     LocalityDocument,
@@ -19,14 +20,14 @@ from localai.output.documents.answer import (
 )
 from localai.output.documents.failure import ErrorDocument, error_document
 from localai.providers.registry import full_name
-from localai.types import FinishReason, Locality, Role, Timings, Usage, ZoneName
+from localai.types import Role, ZoneName
 
 if TYPE_CHECKING:
     from localai.answers import Answer, PartialAnswer
     from localai.chat.dry_run import DryRun
     from localai.cost.prices import Cost
     from localai.errors import LocalaiError
-    from localai.types import TokenLogprobs
+    from localai.events import TokenLogprobs
 
 
 class AlternativeDocument(TypedDict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
+from localai.events import FinishReason
 from localai.output.documents.answer import (
     CostDocument,
     LocalityDocument,
@@ -22,7 +23,7 @@ from localai.output.documents.answer import (
 )
 from localai.output.documents.failure import ErrorDocument, error_document
 from localai.output.documents.figure import FigureDocument, figure_document
-from localai.types import FinishReason, ZoneName
+from localai.types import ZoneName
 
 if TYPE_CHECKING:
     from localai.compare.asking import Reply

@@ -29,7 +29,7 @@ class FixDocument(TypedDict):
         "ours: localai's own, `--fix` does it; root: lines for an administrator; manual: no line",
     ]
     undo: Annotated[str | None, "a line that undoes the fix"]
-    hint: Annotated[str | None, "advice in words; null if the lines say everything"]
+    hint: Annotated[str | None, "what to do, in words"]
 
 
 class DoctorFindingDocument(TypedDict):

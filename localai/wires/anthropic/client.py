@@ -11,22 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
+from localai.events import Done, Event, FinishReason, Locality, ReasoningDelta, TextDelta, Usage
 from localai.options import wire_options
-from localai.types import (
-    Capability,
-    ChatRequest,
-    Done,
-    Event,
-    FinishReason,
-    Locality,
-    Message,
-    NamedTool,
-    ReasoningDelta,
-    TextDelta,
-    ToolCall,
-    ToolChoice,
-    Usage,
-)
+from localai.types import Capability, ChatRequest, Message, NamedTool, ToolCall, ToolChoice
 from localai.wires.anthropic.thinking import budget_for, thinking_for
 from localai.wires.clock import AnswerClock
 from localai.wires.finish_reasons import finish_reason

@@ -14,22 +14,18 @@ from typing import Any
 from localai.answers import Answer
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.events import Done, Event, ReasoningDelta, TextDelta, Usage
 from localai.options import read_wire_options
 from localai.types import (
-    Done,
-    Event,
     Image,
     Message,
     NamedTool,
     Options,
-    ReasoningDelta,
     Role,
-    TextDelta,
     Think,
     Tool,
     ToolCall,
     ToolChoice,
-    Usage,
 )
 from localai.wires.finish_reasons import MESSAGES
 from localai.wires.parts import (

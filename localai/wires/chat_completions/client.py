@@ -15,24 +15,19 @@ from localai.dataclass import dataclass
 from localai.errors import (
     Unreachable,
 )
-from localai.loops import Looping
-from localai.options import wire_options
-from localai.types import (
-    ChatRequest,
+from localai.events import (
     Done,
     Event,
     FinishReason,
     Loading,
     Locality,
-    Message,
-    NamedTool,
     ReasoningDelta,
     TokenLogprobs,
-    Tool,
-    ToolCall,
-    ToolChoice,
     Usage,
 )
+from localai.loops import Looping
+from localai.options import wire_options
+from localai.types import ChatRequest, Message, NamedTool, Tool, ToolCall, ToolChoice
 from localai.wires.clock import AnswerClock, ServerTimes
 from localai.wires.finish_reasons import finish_reason
 from localai.wires.loose import (

@@ -11,21 +11,9 @@ from typing import Any
 
 from localai.answers import Answer
 from localai.errors import InvalidInput
+from localai.events import Done, Event, ReasoningDelta, TextDelta, TokenLogprobs, Usage
 from localai.options import SAMPLING_OPTIONS, read_wire_options
-from localai.types import (
-    Done,
-    Event,
-    Image,
-    Message,
-    Options,
-    ReasoningDelta,
-    Role,
-    TextDelta,
-    Think,
-    TokenLogprobs,
-    ToolCall,
-    Usage,
-)
+from localai.types import Image, Message, Options, Role, Think, ToolCall
 from localai.wires.chat_completions.client import wire_tool_call
 from localai.wires.finish_reasons import CHAT_COMPLETIONS
 from localai.wires.parts import (

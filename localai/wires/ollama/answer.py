@@ -8,14 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localai.types import (
-    Event,
-    FinishReason,
-    ReasoningDelta,
-    TextDelta,
-    ToolCall,
-    Usage,
-)
+from localai.events import Event, FinishReason, ReasoningDelta, TextDelta, Usage
+from localai.types import ToolCall
 from localai.wires.clock import ServerTimes
 from localai.wires.finish_reasons import finish_reason
 from localai.wires.loose import (

@@ -13,19 +13,9 @@ from typing import Any
 
 from localai.answers import Answer
 from localai.errors import InvalidInput
+from localai.events import Done, Event, ReasoningDelta, TextDelta, TokenLogprobs
 from localai.options import SAMPLING_OPTIONS, read_wire_options
-from localai.types import (
-    Done,
-    Event,
-    Message,
-    Options,
-    ReasoningDelta,
-    Role,
-    TextDelta,
-    Think,
-    TokenLogprobs,
-    ToolCall,
-)
+from localai.types import Message, Options, Role, Think, ToolCall
 from localai.wires.finish_reasons import OLLAMA
 from localai.wires.ollama.request import wire_tool_call
 from localai.wires.parts import (

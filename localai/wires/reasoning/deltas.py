@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from localai.dataclass import dataclass
-from localai.types import Delta, ThinkingEnded
+from localai.events import Delta, ThinkingEnded
 
 
 def joined(deltas: Iterable[Delta]) -> list[Delta]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from localai.events import Delta, ReasoningDelta, TextDelta
 from localai.patterns import lazy_pattern
-from localai.types import Delta, ReasoningDelta, TextDelta
 from localai.wires.reasoning.deltas import joined, partial_length
 
 _THINKING = {"analysis", "commentary"}

@@ -24,8 +24,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
+from localai.events import Delta, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.patterns import lazy_pattern
-from localai.types import Delta, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.wires.reasoning.deltas import joined, partial_length
 from localai.wires.reasoning.harmony import (
     HarmonySplitter,

@@ -6,22 +6,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localai.errors import Unreachable
-from localai.options import wire_options
-from localai.types import (
-    ChatRequest,
+from localai.events import (
     Done,
     Event,
     FinishReason,
     Locality,
-    Message,
-    NamedTool,
     ReasoningDelta,
     TextDelta,
     TokenLogprobs,
-    Tool,
-    ToolCall,
     Usage,
 )
+from localai.options import wire_options
+from localai.types import ChatRequest, Message, NamedTool, Tool, ToolCall
 from localai.wires.clock import AnswerClock
 from localai.wires.finish_reasons import finish_reason
 from localai.wires.loose import Halves, count_of

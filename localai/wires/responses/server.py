@@ -11,20 +11,9 @@ from typing import Any
 
 from localai.answers import Answer
 from localai.errors import InvalidInput
+from localai.events import Done, Event, ReasoningDelta, TextDelta, TokenLogprobs, Usage
 from localai.options import read_wire_options
-from localai.types import (
-    Done,
-    Event,
-    Image,
-    Message,
-    Options,
-    ReasoningDelta,
-    Role,
-    TextDelta,
-    TokenLogprobs,
-    ToolCall,
-    Usage,
-)
+from localai.types import Image, Message, Options, Role, ToolCall
 from localai.wires.finish_reasons import RESPONSES
 from localai.wires.parts import (
     RequestParts,

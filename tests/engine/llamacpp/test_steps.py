@@ -10,9 +10,10 @@ import pytest
 from localai.config import load
 from localai.engine.llamacpp.steps import Steps, steps
 from localai.engine.worker_files import WorkerSpec
+from localai.events import Done, Event, Loading
 from localai.paths import Paths
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Done, Event, Loading, Message, Options
+from localai.types import ChatRequest, Message, Options
 
 
 @pytest.mark.parametrize(

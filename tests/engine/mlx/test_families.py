@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from localai.answers import Answer, PartialAnswer, gather
-from localai.types import ChatRequest, Locality, Message, Options, ResolvedModel, Think, Zone
+from localai.events import Locality
+from localai.types import ChatRequest, Message, Options, ResolvedModel, Think, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 from tests.support.families import ANSWER, FAMILIES, THOUGHT, Family

@@ -8,23 +8,17 @@ import pytest
 from localai.errors import (
     Unreachable,
 )
-from localai.types import (
-    ChatRequest,
+from localai.events import (
     Done,
     Event,
-    Image,
     Loading,
     Locality,
-    Message,
-    Options,
     ReasoningDelta,
-    ResolvedModel,
     TextDelta,
     TokenLogprobs,
-    ToolCall,
     Usage,
-    Zone,
 )
+from localai.types import ChatRequest, Image, Message, Options, ResolvedModel, ToolCall, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 

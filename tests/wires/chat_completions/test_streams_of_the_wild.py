@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localai.errors import Unreachable
-from localai.types import (
+from localai.events import (
     Done,
     Event,
     Loading,
@@ -19,10 +19,9 @@ from localai.types import (
     ReasoningDelta,
     TextDelta,
     TokenLogprobs,
-    ToolCall,
     Usage,
-    Zone,
 )
+from localai.types import ToolCall, Zone
 from localai.wires.chat_completions.client import read_stream
 from localai.wires.clock import AnswerClock
 from localai.wires.ollama import answer as ollama_answer

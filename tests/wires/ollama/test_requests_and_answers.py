@@ -15,20 +15,16 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.events import ReasoningDelta, TextDelta, Timings, TokenLogprobs, Usage
 from localai.types import (
     Capability,
     ChatRequest,
     Image,
     Message,
     Options,
-    ReasoningDelta,
     ResolvedModel,
-    TextDelta,
     Think,
-    Timings,
-    TokenLogprobs,
     ToolCall,
-    Usage,
 )
 from localai.wires.ollama import answer as ollama_answer
 from localai.wires.ollama import model as ollama_model
