@@ -57,7 +57,7 @@ def recommend(
     """
     from localai.output.recommendations import hub_notes
     from localai.recommend.catalogue import TASKS
-    from localai.recommend.hub_model import candidates
+    from localai.recommend.catalogued import candidates
     from localai.recommend.kept_hub import read_kept
     from localai.recommend.ranking import recommend as rank
     from localai.stores.inventory import names_on_disk

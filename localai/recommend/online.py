@@ -19,7 +19,9 @@ from localai.fetch.hub import Hub
 from localai.fetch.hub_client import hub_api, sends_token
 from localai.fetch.hub_listing import Listed, list_repositories
 from localai.formats import FileFormat
-from localai.recommend.hub_model import HubModel, formats_of, hub_model
+from localai.recommend.catalogued import formats_of
+from localai.recommend.hub_header import described_by_header
+from localai.recommend.hub_model import HubModel
 from localai.recommend.kept_hub import KeptHub, Unread, read_kept, write_kept
 from localai.recommend.memory_for_models import memory_for_models
 from localai.recommend.publishers import MAKERS, asked_publishers
@@ -136,7 +138,7 @@ def _with_model(
     try:
         reference = HubReference(listed.repo, None)
         plan, variants = Hub(endpoint, hosts, deadline=until).look(reference)
-        model = hub_model(listed, kind, plan, variants, time.time())
+        model = described_by_header(listed, kind, plan, variants, time.time())
     except PolicyRefused:
         raise
     except LocalaiError as error:

@@ -8,7 +8,7 @@ import pytest
 
 from localai.bench.cell import Cell
 from localai.output.bench import show_run
-from localai.output.documents.bench import result_document
+from localai.output.documents.bench_result import result_document
 from localai.output.output import Output
 from tests.bench.test_comparison import BASE, cell, run
 from tests.output.screen import Screen

@@ -12,7 +12,9 @@ import pytest
 from localai.fetch.hub_listing import Listed
 from localai.hardware.profiles import load_profile
 from localai.recommend.catalogue import File
-from localai.recommend.hub_model import HubModel, candidates, catalogued, tasks_of
+from localai.recommend.catalogued import candidates, catalogued
+from localai.recommend.hub_header import tasks_of
+from localai.recommend.hub_model import HubModel
 from localai.recommend.ranking import recommend
 from localai.sizing.mlx_formula import active_share
 

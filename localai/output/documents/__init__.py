@@ -2,7 +2,8 @@
 that makes it.
 
 The documents of `localai NAME` are in the module NAME, each as a type beside the function that
-builds it. `answer`, `failure` and `model` have the parts that several commands' documents share. A
+builds it. `answer`, `figure` and `model` have the parts that several commands' documents share,
+`bench_result` and `compare_run` a part of one command's. A
 type with a field `schema` is a document; standing in the module of its command registers it.
 `docs/reference/json.md` is generated from these types, and the tests compare every command's real
 output with them.

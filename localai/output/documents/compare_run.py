@@ -15,7 +15,7 @@ from localai.output.documents.compare import (
     PairDocument,
 )
 from localai.output.documents.failure import ErrorDocument, error_document
-from localai.output.documents.figure import FigureDocument, figure_document
+from localai.output.documents.figure import interval_document
 from localai.units import counted
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from localai.compare.results import Judged, ModelResult, Pair, Results
     from localai.compare.verdicts import GateResult
     from localai.errors import LocalaiError
-    from localai.statistics import Interval
     from localai.types import ZoneName
 
 
@@ -71,9 +70,9 @@ def _model_result(
         "failed": result.failed,
         "censored": result.censored,
         "errors": result.errors,
-        "pass_rate": _figure(result.pass_rate),
-        "tokens_per_s": _figure(result.tokens_per_s),
-        "time_to_first_visible_s": _figure(result.time_to_first_visible_s),
+        "pass_rate": interval_document(result.pass_rate),
+        "tokens_per_s": interval_document(result.tokens_per_s),
+        "time_to_first_visible_s": interval_document(result.time_to_first_visible_s),
         "cost": {
             "amount": result.cost,
             "currency": "USD",
@@ -92,10 +91,6 @@ def _judge(audit: Audit) -> JudgeDocument:
         "control_error_rate": audit.control_error_rate,
         "usable": audit.usable,
     }
-
-
-def _figure(interval: Interval | None) -> FigureDocument | None:
-    return None if interval is None else figure_document(interval, None)
 
 
 def _pair(pair: Pair) -> PairDocument:

@@ -28,3 +28,8 @@ def figure_document(interval: Interval, samples: Sequence[float] | None) -> Figu
         "high": interval.high,
         "samples": None if samples is None else list(samples),
     }
+
+
+def interval_document(interval: Interval | None) -> FigureDocument | None:
+    """A figure whose samples are elsewhere or not kept; None if there is no figure."""
+    return None if interval is None else figure_document(interval, None)

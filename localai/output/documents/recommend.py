@@ -132,7 +132,7 @@ def recommend_document(
 
 
 def _kept_hub(kept: KeptHub) -> KeptHubDocument:
-    from localai.recommend.hub_model import catalogued
+    from localai.recommend.catalogued import catalogued
 
     return {
         "host": kept.server,
