@@ -10,7 +10,8 @@ from localai.commands.options import Json
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.library.dependents import Dependents, dependents_of
-from localai.library.removal import Removal, finish_interrupted_removals, plan_removal
+from localai.library.removal import Removal, plan_removal
+from localai.library.removal_journal import finish_interrupted_removals
 from localai.output.models import STORE_NAMES
 from localai.output.output import Output
 from localai.units import bytes_text

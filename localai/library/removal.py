@@ -1,29 +1,26 @@
 """Removing a model: which files are removed, how much that frees, and the removal itself.
 
-A journal names the files before the first is removed, and is deleted after the last; the next
-removal finishes one that was killed. A file that was replaced by another meanwhile stays. A blob of
-Ollama's or the hub's is removed only if no other name needs it.
+A removal that is killed is finished by the next one (`removal_journal`). A blob of Ollama's or the
+hub's is removed only if no other name needs it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.dataclass import dataclass
 from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
-from localai.files import as_path, freed_bytes, inode_of, write_atomically
+from localai.files import as_path, freed_bytes
 from localai.formats.gguf import part_paths, read_header
-from localai.paths import private_dir
+from localai.library.removal_journal import journal, unlink
 from localai.providers.ollama_daemon import Daemon, running_ollama
 from localai.stores.folders import StoredFolder, StoredModel, StoreName, is_projector_name
 from localai.stores.lookup import find_stored
@@ -35,11 +32,9 @@ from localai.stores.ollama import (
     parse_name,
     remove_manifest,
     root_of,
-    unreferenced,
 )
 from localai.stores.presets import find_preset, preset_file
 from localai.stores.references import plain_name
-from localai.temporary import sweep_temporaries
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -109,19 +104,6 @@ def _of_preset(name: str, paths: Paths) -> Removal:
     return Removal(name, "localai", (file,), file.stat().st_size, None, False, file.unlink)
 
 
-def finish_interrupted_removals(paths: Paths) -> None:
-    """Finish the removals that were killed."""
-    for journal in sorted(_journals(paths).glob("*.json")):
-        with contextlib.suppress(
-            OSError, ValueError, KeyError, TypeError, RecursionError, InvalidInput
-        ):
-            document: Any = json.loads(journal.read_bytes())
-            root = document["ollama_root"]
-            _unlink(document["files"], None if root is None else Path(root))
-        with contextlib.suppress(OSError):
-            journal.unlink()
-
-
 def _of_folder(folder: StoredFolder, paths: Paths) -> Removal:
     files = sorted(folder.path.rglob("*"))
     if folder.store == "huggingface":
@@ -143,8 +125,8 @@ def _of_files(
     def apply() -> None:
         _stop_workers(model, paths)
         _forget_traces(files, paths)
-        with _journal(paths, files):
-            _unlink([_entry(file) for file in files], None)
+        with journal(paths, files):
+            unlink(files)
         _remove_empty_folders(files)
         if store == "huggingface":
             _tidy(_snapshot(files[0]).parent.parent)
@@ -203,9 +185,9 @@ def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], path
             hint=f"start Ollama, and then: ollama rm {name.short}",
             command="ollama serve",
         )
-    with _journal(paths, blobs, root):
+    with journal(paths, blobs, root):
         remove_manifest(root, name)
-        _unlink([_entry(blob) for blob in sorted(blobs) if blob.exists()], root)
+        unlink([blob for blob in sorted(blobs) if blob.exists()], root)
 
 
 def _serves(daemon: Daemon, stored: StoredModel) -> bool:
@@ -294,42 +276,3 @@ def _tidy(repository: Path) -> None:
         with contextlib.suppress(OSError):
             if reference.is_file() and reference.read_text(errors="replace").strip() not in left:
                 reference.unlink()
-
-
-def _journals(paths: Paths) -> Path:
-    return paths.data_dir / "removing"
-
-
-@contextlib.contextmanager
-def _journal(paths: Paths, files: Iterable[Path], root: Path | None = None) -> Iterator[None]:
-    """Keep a journal of these files until the caller has removed them."""
-    present = [file for file in files if file.is_symlink() or file.exists()]
-    document = {
-        "files": [_entry(file) for file in present],
-        "ollama_root": None if root is None else str(root),
-    }
-    folder = private_dir(_journals(paths))
-    sweep_temporaries(folder)
-    journal = folder / f"{secrets.token_hex(8)}.json"
-    write_atomically(journal, json.dumps(document).encode())
-    yield
-    journal.unlink(missing_ok=True)
-
-
-def _entry(file: Path) -> list[Any]:
-    status = file.lstat()
-    return [str(file), *inode_of(status)]
-
-
-def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
-    """Unlink files that have not changed; in Ollama's store only blobs without a manifest."""
-    paths = {Path(entry[0]): entry for entry in entries}
-    free = frozenset(paths) if root is None else unreferenced(root, frozenset(paths))
-    for path, entry in paths.items():
-        try:
-            if path in free and _entry(path) == entry:
-                path.unlink()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise InvalidInput(f"{path} cannot be removed: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""A model of the hub as its header describes it (`hub_header`), in the form that is kept and ranked.
+"""A model of the hub, as its header describes it (`hub_header`): what is kept and ranked.
 
 Its memory and its work are computed by formula from the numbers of the header. Asks nobody.
 """
