@@ -11,7 +11,13 @@ from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
-from localai.providers.registry import facts_of, full_name, is_provider, provider_names
+from localai.providers.registry import (
+    facts_of,
+    full_name,
+    is_provider,
+    provider_names,
+    provider_that_opens,
+)
 from localai.types import Options, Zone
 
 if TYPE_CHECKING:
@@ -102,10 +108,11 @@ def subjects(
             if kind is not None:
                 found = replace(found, asked=name or "")
             if settings and not found.is_embedded:
+                embedded = provider_that_opens("gguf")
                 raise InvalidInput(
                     f"{found.name} is not computed by the embedded engine, whose settings"
                     f" {', '.join(settings)} are",
-                    command=("localai", "bench", f"llamacpp/{found.selected.model.id}"),
+                    command=("localai", "bench", f"{embedded}/{found.selected.model.id}"),
                 )
             yield found
 

@@ -57,14 +57,15 @@ def chat_template_for(model: ResolvedModel, given: str | None, config: Config) -
     file = model.template_file
     if given is None and file is None:
         return None
-    from localai.providers.registry import facts_of
+    from localai.providers.registry import facts_of, providers_with
 
     facts = facts_of(model.provider, config)
     if not facts.takes_chat_template:
         whose = f"{model.provider} takes no chat template for {model.id}"
+        takers = providers_with(lambda facts: facts.takes_chat_template, config)
         raise InvalidInput(
             f"{whose}: {facts.template_is_elsewhere}",
-            hint="the embedded engine and MLX take one: -m llamacpp/MODEL",
+            hint=f"{' and '.join(takers)} take one: -m {takers[0]}/MODEL",
         )
     if given is not None:
         return given

@@ -128,24 +128,25 @@ def settings_doubts(settings: AskSettings, model: ResolvedModel, config: Config)
 
 def require_budget(model: ResolvedModel, config: Config) -> None:
     """Raise InvalidInput if the provider of `model` takes no number of tokens to think in."""
-    from localai.providers.registry import facts_of
+    from localai.providers.registry import facts_of, providers_with
 
     if not facts_of(model.provider, config).budgets_thinking:
+        others = " and ".join(providers_with(lambda facts: facts.budgets_thinking, config))
         raise InvalidInput(
             f"{model.provider} takes no number of tokens to think in",
-            hint="--think low thinks less; the embedded engine and Anthropic take a number",
+            hint=f"--think low thinks less; {others} take a number",
         )
 
 
 def _adapted(model: ResolvedModel, adapter: Path, config: Config) -> ResolvedModel:
     """`model` with `adapter`. Raises InvalidInput if its provider applies none."""
-    from localai.providers.registry import facts_of
+    from localai.providers.registry import facts_of, provider_that_opens
 
     if facts_of(model.provider, config).opens != "gguf":
         raise InvalidInput(
             f"{model.provider} applies no adapter (LoRA): the embedded engine does",
-            hint="name a GGUF file of this machine (-m llamacpp/NAME); Ollama takes a Modelfile"
-            " with ADAPTER",
+            hint=f"name a GGUF file of this machine (-m {provider_that_opens('gguf')}/NAME);"
+            " Ollama takes a Modelfile with ADAPTER",
         )
     return replace(model, adapter=adapter)
 

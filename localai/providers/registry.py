@@ -160,10 +160,14 @@ def provider_that_opens(file_format: FileFormat) -> str:
     return next(name for name in _OURS if _facts_of_ours(name).opens == file_format)
 
 
+def providers_with(has: Callable[[ProviderFacts], bool], config: Config) -> tuple[str, ...]:
+    """The names of the providers whose facts are such that `has` says yes."""
+    return tuple(name for name in provider_names(config) if has(facts_of(name, config)))
+
+
 def providers_on_device(config: Config) -> tuple[str, ...]:
     """The providers whose answers of the zone `device` were certainly computed on this machine."""
-    names = provider_names(config)
-    return tuple(name for name in names if facts_of(name, config).proves_device)
+    return providers_with(lambda facts: facts.proves_device, config)
 
 
 def lookup_order(config: Config) -> Iterator[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -37,6 +39,8 @@ ALLOWED = {
     "chat/request.py": "what holds a schema, as the provider's facts say it",
     "chat/deletion.py": "the caches of MLX are no conversation's own: all go with one of them",
     "commands/bench/tuning.py": "what is tuned are the embedded engine's own settings",
+    "commands/cost.py": "an example of a price to compare with",
+    "cost/break_even.py": "an example of a price to compare with",
     "doctor/": "each check is about the failures of one program; facts are kept by its name",
     "engine/": "the kinds of worker, and the folders of their states",
     "fetch/": "a program, in a command that the user may run",
@@ -51,6 +55,7 @@ ALLOWED = {
     "output/documents/recommend.py": "a file format",
     "output/doctor.py": "what a probe of doctor looks at, as a person calls it",
     "output/models.py": "stores",
+    "privacy/policy.py": "which setting permits a host; the facts of providers lie above",
     "recommend/": "a file format; a publisher on the hub",
     "setup/engines.py": "set-up decides between these three: what each needs is its subject",
     "setup/plan.py": "a file format",
@@ -58,6 +63,12 @@ ALLOWED = {
     "stores/": "stores; the engine that opens a file, by its format",
     "wires/": "wires",
 }
+
+_NAME = "|".join(OURS)
+# Alone, before a model, or behind what takes a provider.
+_NAMES_ONE = re.compile(
+    rf"^(?:{_NAME})$|(?<![\w./-])(?:{_NAME})/|(?:--provider|--engine|cloud\.allow) (?:{_NAME})\b"
+)
 
 
 def _files_that_name_a_provider() -> set[str]:
@@ -67,10 +78,18 @@ def _files_that_name_a_provider() -> set[str]:
         name = file.relative_to(package).as_posix()
         if name.startswith("providers/"):
             continue
-        nodes = ast.walk(ast.parse(file.read_text()))
-        if any(isinstance(node, ast.Constant) and node.value in OURS for node in nodes):
+        if any(map(_NAMES_ONE.search, _literals(ast.parse(file.read_text())))):
             found.add(name)
     return found
+
+
+def _literals(module: ast.Module) -> Iterator[str]:
+    """The texts of a module, those within f-strings as well, without its docstrings."""
+    nodes = list(ast.walk(module))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield str(node.value)
 
 
 def test_no_module_names_a_provider_without_a_reason() -> None:
