@@ -16,6 +16,7 @@ from typing import IO, Final, TypeVar
 
 from localai.durable import put_on_disk
 from localai.errors import InvalidInput, NotFound
+from localai.units import mebibytes_text
 
 _PIECE_BYTES: Final = 1 << 20
 _Event = TypeVar("_Event")
@@ -48,6 +49,25 @@ def lies_here(name: str) -> str | None:
 def missing_file(path: Path) -> NotFound:
     """The error for a file that a user named and that is not there."""
     return NotFound(f"there is no file {str(path)!r}", command=("ls", path.parent))
+
+
+def content_of(path: Path, most_bytes: int, *, missing: NotFound | None = None) -> bytes:
+    """All of a file that a user named.
+
+    Raises InvalidInput if it cannot be read or has more than `most_bytes`, and NotFound (`missing`,
+    where that says more) if it is not there.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except FileNotFoundError as error:
+        raise missing or missing_file(path) from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(f"cannot read {str(path)!r}: {why}") from error
+    if len(content) > most_bytes:
+        raise InvalidInput(f"{path} has more than {mebibytes_text(most_bytes)}")
+    return content
 
 
 def require_place_for(path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput, NotFound
+from localai.files import content_of
 from localai.wires.chat_templates import template_problems
 
 if TYPE_CHECKING:
@@ -24,19 +25,11 @@ def read_chat_template(file: Path) -> str:
     """The template in `file`. Raises NotFound, InvalidInput if it is none."""
     from localai.chat.encodings import decode
 
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(
-            f"there is no file {str(file)!r}",
-            hint="`localai show MODEL --template` prints one to begin with",
-        ) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {file}: {error.strerror}") from error
-    if len(content) > _LARGEST_BYTES:
-        raise InvalidInput(f"{file} is larger than a megabyte: it is no chat template")
-    text = decode(content, str(file))
+    missing = NotFound(
+        f"there is no file {str(file)!r}",
+        hint="`localai show MODEL --template` prints one to begin with",
+    )
+    text = decode(content_of(file, _LARGEST_BYTES, missing=missing), str(file))
     if "{%" not in text and "{{" not in text:
         raise InvalidInput(
             f"{file} is no chat template: no message has a place in it",

@@ -20,7 +20,7 @@ from localai.chat.encodings import decode, recognised
 from localai.chat.pdf import is_pdf, pdf_text, ranges
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
-from localai.files import missing_file, user_path
+from localai.files import content_of, missing_file, user_path
 from localai.patterns import lazy_pattern
 from localai.types import Image
 from localai.units import mebibytes_text
@@ -98,9 +98,7 @@ def read_text_file(name: str) -> TextFile:
     """The text of the file at that path, with `~` for the home; a PDF's text is extracted. Raises
     NotFound, and InvalidInput for a folder, a file that is neither text nor PDF, or one of more
     than 64 MiB."""
-    content = _bytes_of(name, LIMIT_BYTES)
-    if len(content) > LIMIT_BYTES:
-        raise InvalidInput(f"{name} has more than {mebibytes_text(LIMIT_BYTES)}")
+    content = _content_of(name, LIMIT_BYTES)
     if is_pdf(content):
         found = pdf_text(content, name)
         return TextFile(name, found.text, found.pages, _textless(found.textless))
@@ -120,29 +118,12 @@ def _textless(pages: tuple[int, ...]) -> tuple[str, ...]:
 def file_text(file: Path, what: str) -> str:
     """The text in a `file` of localai's own formats; errors call it `what`. Raises NotFound,
     InvalidInput."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_OWN_LIMIT_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no {what.removeprefix('the ')} {str(file)!r}") from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {what} {file}: {error.strerror}") from error
-    if len(content) > _OWN_LIMIT_BYTES:
-        raise InvalidInput(f"{what} {file} has more than {mebibytes_text(_OWN_LIMIT_BYTES)}")
-    return decode(content, f"{what} {file}")
+    missing = NotFound(f"there is no {what.removeprefix('the ')} {str(file)!r}")
+    return decode(content_of(file, _OWN_LIMIT_BYTES, missing=missing), f"{what} {file}")
 
 
-def _bytes_of(name: str, limit: int) -> bytes:
-    """The file's bytes, at most one more than `limit`. Raises NotFound, InvalidInput."""
-    path = user_path(name)
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except FileNotFoundError as error:
-        raise missing_file(Path(name)) from error
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput(f"cannot read {name!r}: {why}") from error
+def _content_of(name: str, most_bytes: int) -> bytes:
+    return content_of(user_path(name), most_bytes, missing=missing_file(Path(name)))
 
 
 def with_files(files: Sequence[TextFile], question: str) -> str:
@@ -167,8 +148,6 @@ def read_image(name: str) -> Image:
     """The picture at that path, or on stdin for `-`. Raises NotFound, and InvalidInput if it is no
     PNG, JPEG, GIF or WebP, or has more than 32 MiB or 200 million pixels."""
     content = _image_bytes(name)
-    if len(content) > _IMAGE_LIMIT_BYTES:
-        raise InvalidInput(f"{name} has more than {_IMAGE_LIMIT_BYTES // 1024 // 1024} MiB")
     if (kind := kind_of(content)) is not None:
         require_bounded(content, name)
         return Image(content, kind.media_type)
@@ -179,9 +158,11 @@ def read_image(name: str) -> Image:
 
 
 def _image_bytes(name: str) -> bytes:
-    """The file's bytes, at most one more than a picture may have."""
-    if name == "-" and sys.stdin is not None:
-        if sys.stdin.isatty():
-            raise InvalidInput("- is stdin, and no picture can be typed", hint="-a FILE")
-        return sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
-    return _bytes_of(name, _IMAGE_LIMIT_BYTES)
+    if name != "-" or sys.stdin is None:
+        return _content_of(name, _IMAGE_LIMIT_BYTES)
+    if sys.stdin.isatty():
+        raise InvalidInput("- is stdin, and no picture can be typed", hint="-a FILE")
+    content = sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
+    if len(content) > _IMAGE_LIMIT_BYTES:
+        raise InvalidInput(f"stdin has more than {mebibytes_text(_IMAGE_LIMIT_BYTES)}")
+    return content

@@ -28,7 +28,7 @@ from localai.chat.inputs import read_stdin
 from localai.chat.schema_violations import path_of, validator_of, violation
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
-from localai.files import user_path
+from localai.files import content_of, user_path
 from localai.signals import limited
 
 if TYPE_CHECKING:
@@ -244,15 +244,8 @@ def _from_model(module_name: str, name: str) -> Schema:
 
 
 def _read_file(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no schema {str(path)!r}", hint=_SHORT_FORM) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror}") from error
-    if len(content) > _LARGEST_BYTES:
-        raise InvalidInput(f"{path} is no schema: it has more than 16 MiB")
+    missing = NotFound(f"there is no schema {str(path)!r}", hint=_SHORT_FORM)
+    content = content_of(path, _LARGEST_BYTES, missing=missing)
     return _parsed(decode(content, str(path)), str(path))
 
 

@@ -18,7 +18,7 @@ from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
 from localai.doctor.redaction import Private, private_names, redact
 from localai.doctor.states import state_of
 from localai.errors import InvalidInput
-from localai.files import missing_file, write_atomically
+from localai.files import content_of, write_atomically
 from localai.untrusted import escaped, markdown_words, sanitize_line
 
 _LARGEST_FACTS_BYTES: Final = 32 << 20
@@ -61,12 +61,7 @@ def write_report(folder: Path, snapshot: Snapshot, *, hide_models: bool = False)
 def read_facts(file: Path) -> Snapshot:
     """The snapshot in a report's facts. Raises InvalidInput for a file that has none."""
     try:
-        with file.open("rb") as opened:
-            document: Any = json.loads(opened.read(_LARGEST_FACTS_BYTES))
-    except FileNotFoundError as error:
-        raise missing_file(file) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {file}: {error.strerror or error}") from error
+        document: Any = json.loads(content_of(file, _LARGEST_FACTS_BYTES))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"{file} is no JSON", hint="--facts reads the facts.json that --report wrote"

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from localai.answers import name_in_a_line
 from localai.errors import InvalidInput
-from localai.patterns import lazy_pattern
+from localai.formats.model_names import bare_name
 from localai.providers.registry import full_name, provider_that_opens
 from localai.stores.inventory import gguf_models
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
     from localai.paths import Paths
-
-# What a name says of the file and not of the model: its format and its quantization.
-_OF_THE_FILE = lazy_pattern(
-    r"(gguf|mlx|instruct|latest|it|[2-8]bit|bf16|f16|fp16|f32|mxfp4|nvfp4|dwq|qat|i?q\d\w*)$"
-)
 
 
 def only_by_gguf(model: ResolvedModel, paths: Paths, *, sees: bool) -> InvalidInput:
@@ -63,18 +57,7 @@ def _instead(model: ResolvedModel, paths: Paths, *, sees: bool) -> ResolvedModel
         for each in gguf_models(paths)
         if each.purpose is None and (not sees or "vision" in (each.capabilities or ()))
     ]
-    wanted = _bare(model.id)
+    wanted = bare_name(model.id)
     return max(
-        able, key=lambda each: (_bare(each.id) == wanted, each.size_bytes or 0), default=None
+        able, key=lambda each: (bare_name(each.id) == wanted, each.size_bytes or 0), default=None
     )
-
-
-def _bare(name: str) -> str:
-    """`mlx-community/Qwen3-8B-Instruct-4bit`, `hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M` and `qwen3:8b` are
-    all `qwen38b`."""
-    parts = re.split(r"[^a-z0-9.]+", name.lower().rpartition("/")[2])
-    # `q4_k_m` has come apart.
-    parts = [part for part in parts if part not in ("k", "m", "s", "l", "xl", "0", "1")]
-    while len(parts) > 1 and _OF_THE_FILE.fullmatch(parts[-1]):
-        parts.pop()
-    return "".join(parts)

@@ -72,7 +72,7 @@ def test_a_model_has_a_template_for_good_until_it_is_unset(
         (b"hello", 2, "is no chat template: no message has a place in it"),
         (b"{% if x %}{{ messages }}", 2, "is broken: 1 × if, 0 × endif"),
         (b"{{ messages \xff }}", 2, "is not UTF-8: byte 0xff at offset 12"),
-        (b"{{ messages }}" + b" " * (1 << 20), 2, "is larger than a megabyte"),
+        (b"{{ messages }}" + b" " * (1 << 20), 2, "has more than 1 MiB"),
     ],
 )
 def test_a_file_that_is_none_is_refused_before_anything_is_loaded(

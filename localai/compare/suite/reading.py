@@ -17,10 +17,10 @@ from localai.chat.request import AskSettings
 from localai.compare.suite.case import Case, Gate, Suite, read_case
 from localai.compare.suite.foreign_lines import is_foreign, not_taken, translated
 from localai.errors import InvalidInput, NotFound
+from localai.files import content_of
 from localai.near_names import did_you_mean
 from localai.options import parse_json_options
 from localai.types import Think
-from localai.units import mebibytes_text
 
 _KEYS: Final = ("name", "cases", "case", "system", "options", "think", "expect", "repeats", "gate")
 _GATE_KEYS: Final = ("pass_rate", "errors", "censored", "models")
@@ -185,13 +185,5 @@ def _toml(text: str, path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file {str(path)!r}", command=_NEW) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror}") from error
-    if len(content) > LIMIT_BYTES:
-        raise InvalidInput(f"{path} has more than {mebibytes_text(LIMIT_BYTES)}")
-    return decode(content, str(path))
+    missing = NotFound(f"there is no file {str(path)!r}", command=_NEW)
+    return decode(content_of(path, LIMIT_BYTES, missing=missing), str(path))
