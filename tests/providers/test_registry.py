@@ -58,6 +58,7 @@ ALLOWED = {
     "privacy/policy.py": "which setting permits a host; the facts of providers lie above",
     "recommend/": "a file format; a publisher on the hub",
     "setup/engines.py": "set-up decides between these three: what each needs is its subject",
+    "setup/model_choice.py": "a file format",
     "setup/plan.py": "a file format",
     "sizing/speed.py": "a file format",
     "stores/": "stores; the engine that opens a file, by its format",

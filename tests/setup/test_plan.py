@@ -13,7 +13,8 @@ from localai.hardware.profiles import load_profile
 from localai.paths import Paths
 from localai.providers.pool import ProviderPool
 from localai.recommend.ranking import recommend
-from localai.setup.plan import largest_download, plan_setup
+from localai.setup.model_choice import largest_download
+from localai.setup.plan import plan_setup
 
 
 @pytest.mark.parametrize(
