@@ -46,7 +46,7 @@ def test_a_model_has_a_template_for_good_until_it_is_unset(
     assert run_localai("config", "set", key, own.name, cwd=own.parent).returncode == 0
     assert run_localai("config", "get", key).stdout.decode() == f"{own}\n"
     listed = json.loads(run_localai("config", "list", "--json").stdout)
-    assert listed["models"] == {key: str(own)}
+    assert listed["model_settings"] == {key: str(own)}
     dry = json.loads(run_localai("chat", "--dry-run", "--json", "hello").stdout)
     assert "user, my own" in dry["rendered_prompt"]
     shown = json.loads(run_localai("show", "starter", "--json").stdout)

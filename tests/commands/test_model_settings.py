@@ -85,7 +85,7 @@ def test_what_is_set_is_listed_read_and_unset(localai_home: Path, run_localai: R
     ):
         assert run_localai("config", "set", f"{name}.{field}", value).returncode == 0
         assert run_localai("config", "get", f"{name}.{field}").stdout.decode() == f"{text}\n"
-    listed = json.loads(run_localai("config", "list", "--json").stdout)["models"]
+    listed = json.loads(run_localai("config", "list", "--json").stdout)["model_settings"]
     assert listed == {
         f"{name}.temperature": 0.2,
         f"{name}.context": 16384,

@@ -32,7 +32,7 @@ class ConfigList(TypedDict):
     file: Annotated[str, "the configuration file"]
     settings: Annotated[list[SettingDocument], "all settings"]
     endpoints: Annotated[dict[str, Any], "the file's values of endpoint.NAME.FIELD, by that key"]
-    models: Annotated[dict[str, Any], "models.NAME.FIELD and its value, of the file"]
+    model_settings: Annotated[dict[str, Any], "models.NAME.FIELD and its value, of the file"]
 
 
 class ConfigGet(SettingDocument):
@@ -75,7 +75,7 @@ def list_document(config: Config) -> ConfigList:
         "file": str(config.file),
         "settings": settings,
         "endpoints": dict(endpoint_values(config)),
-        "models": dict(model_values(config.models)),
+        "model_settings": dict(model_values(config.models)),
     }
 
 

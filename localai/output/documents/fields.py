@@ -23,7 +23,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "cost": "the cost of calls",
     "created_at": "the beginning, in seconds since the epoch",
     "default": "the value if none is given",
-    "digest": "sha256:… of a model's file",
+    "digest": "sha256:… of a file or a picture",
     "download_bytes": "the bytes that are still to be fetched",
     "dry_run": "whether nothing was done; then the other fields say what would be",
     "error": "the error; null if nothing went wrong",

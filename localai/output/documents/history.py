@@ -43,7 +43,7 @@ class ToolCallDocument(TypedDict):
 class PictureDocument(TypedDict):
     """A picture that a question was about."""
 
-    digest: Annotated[str, "the picture's SHA-256, in hex"]
+    digest: Annotated[str, "sha256:… of the picture"]
     media_type: Annotated[str, "the media type, such as image/png"]
     size_bytes: Annotated[int, "the size in bytes"]
     data_base64: Annotated[str | None, "the picture itself; null if it is no longer kept"]
@@ -237,7 +237,7 @@ def _summary(row: ConversationSummary) -> ConversationDocument:
 def _picture(picture: StoredPicture) -> PictureDocument:
     data = picture.data
     return {
-        "digest": picture.digest,
+        "digest": f"sha256:{picture.digest}",
         "media_type": picture.media_type,
         "size_bytes": picture.size_bytes,
         "data_base64": None if data is None else b64encode(data).decode(),

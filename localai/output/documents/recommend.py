@@ -55,7 +55,7 @@ class KeptHubDocument(TypedDict):
     host: Annotated[str, "the hub's host"]
     asked_at: Annotated[float, "when it was asked, in seconds since the epoch"]
     whole: Annotated[bool, "whether all was asked; false if the asking was broken off"]
-    models: Annotated[int, "the number of models that are kept"]
+    model_count: Annotated[int, "the number of models that are kept"]
     in_catalogue: Annotated[list[str], "those of them that the catalogue has already"]
     too_large: Annotated[int, "the number of models that are too large for the machine that asked"]
     unread: Annotated[list[UnreadDocument], "the repositories whose header was not read"]
@@ -138,7 +138,7 @@ def _kept_hub(kept: KeptHub) -> KeptHubDocument:
         "host": kept.server,
         "asked_at": kept.asked_at,
         "whole": kept.whole,
-        "models": len(kept.models),
+        "model_count": len(kept.models),
         "in_catalogue": [each.name for each in kept.models if catalogued(each) is not None],
         "too_large": kept.too_large,
         "unread": [_unread(each) for each in kept.unread],
