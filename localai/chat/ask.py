@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from localai.chat.doubts import special_tokens_doubt
 from localai.chat.off_device import fallback_for, prompt_destination
 from localai.chat.pictures import (
     as_seen,
@@ -18,13 +19,7 @@ from localai.chat.pictures import (
     without_earlier,
 )
 from localai.chat.recorder import Recorder
-from localai.chat.request import (
-    AskSettings,
-    build_request,
-    effective_options,
-    special_tokens_doubt,
-    system_prompt,
-)
+from localai.chat.request import AskSettings, build_request, effective_options, system_prompt
 from localai.chat.select import SelectedModel
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable

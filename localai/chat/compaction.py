@@ -50,24 +50,24 @@ def require_on_device(asker: Asker) -> None:
         )
 
 
-def summarise(asker: Asker, turns: Sequence[Turn], play: Callable[[Events], Answer]) -> str:
-    """A summary of `turns` by the chosen model; `play` shows the events and gathers the answer.
+def summarise(asker: Asker, turns: Sequence[Turn], show: Callable[[Events], Answer]) -> str:
+    """A summary of `turns` by the chosen model; `show` shows the events and gathers the answer.
 
     Turns that do not fit the context at once are summarised in halves. Raises ContextOverflow if a
     single message does not fit.
     """
-    return _summarise(asker, [_transcript(turn) for turn in turns], play)
+    return _summarise(asker, [_transcript(turn) for turn in turns], show)
 
 
-def _summarise(asker: Asker, turns: list[str], play: Callable[[Events], Answer]) -> str:
+def _summarise(asker: Asker, turns: list[str], show: Callable[[Events], Answer]) -> str:
     try:
-        return play(_events(asker, "\n\n".join(turns))).text.strip()
+        return show(_events(asker, "\n\n".join(turns))).text.strip()
     except ContextOverflow:
         if len(turns) < 2:
             raise
         half = len(turns) // 2
-        parts = [_summarise(asker, part, play) for part in (turns[:half], turns[half:])]
-        return play(_events(asker, "\n\n".join(parts))).text.strip()
+        parts = [_summarise(asker, part, show) for part in (turns[:half], turns[half:])]
+        return show(_events(asker, "\n\n".join(parts))).text.strip()
 
 
 def _events(asker: Asker, conversation: str) -> Events:

@@ -20,8 +20,6 @@ from localai.files import content_key
 from localai.options import options_set, overlaid_options
 from localai.sizing.context import ANSWER_TOKENS
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
-from localai.units import counted
-from localai.wires.parts import may_have_special_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +52,6 @@ class AskSettings:
 
 # The least context that can be asked for, in tokens.
 LEAST_CONTEXT: Final = 64
-_NAMED: Final = 3
 _UNSET: Final = AskSettings()
 # These settings decide how an answer is computed, but not which answer, so a batch's fingerprints
 # leave them out.
@@ -114,18 +111,6 @@ def build_request(
     )
 
 
-def settings_doubts(settings: AskSettings, model: ResolvedModel, config: Config) -> list[str]:
-    """What is to be said before `model` is asked in this way, a sentence each. Raises what
-    `schema_doubt` raises."""
-    found = (
-        context_doubt(settings, model),
-        think_doubt(settings, model, config),
-        schema_doubt(settings, model, config),
-        preset_doubt(model, config),
-    )
-    return [doubt for doubt in found if doubt is not None]
-
-
 def require_budget(model: ResolvedModel, config: Config) -> None:
     """Raise InvalidInput if the provider of `model` takes no number of tokens to think in."""
     from localai.providers.registry import facts_of, providers_with
@@ -149,113 +134,6 @@ def _adapted(model: ResolvedModel, adapter: Path, config: Config) -> ResolvedMod
             " Ollama takes a Modelfile with ADAPTER",
         )
     return replace(model, adapter=adapter)
-
-
-def think_doubt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
-    """What is to be said before the answer where the wish to think, or not to, cannot have an
-    effect, as far as the model's facts tell; None where it may have one."""
-    from localai.providers.registry import facts_of
-
-    known, wanted = model.capabilities, settings.think or model.think
-    if wanted is None:
-        return None
-    if not facts_of(model.provider, config).takes_think:
-        return (
-            f"{model.provider} is not told whether to think: its own setting for {model.id} holds"
-        )
-    if wanted == "off" or not known or "thinking" in known:
-        return None
-    return f"{model.id} is not known to think"
-
-
-def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
-    """What is to be said before the answer where the model's provider does not do all that its
-    preset or its settings say; None if it does."""
-    from localai.providers.registry import facts_of
-
-    if not (model.preset or model.is_set) or facts_of(model.provider, config).opens == "gguf":
-        return None
-    wanted = [] if model.kv_type is None else [f"keeps keys and values as {model.kv_type}"]
-    layers = model.gpu_layers
-    wanted += [] if layers is None else [f"puts {counted(layers, 'layer')} on the GPU"]
-    wanted += [] if model.adapter is None else [f"applies {model.adapter.name}"]
-    wanted += ["renders a TEMPLATE of its own"] if model.go_template is not None else []
-    if not wanted:
-        return None
-    return (
-        f"{model.preset or f'models.{model.id}'} {' and '.join(wanted)}, which only the embedded"
-        f" engine does, and {model.provider} answers"
-    )
-
-
-def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
-    """A warning if more context is asked for, by the settings or by its preset, than the model was
-    made for; None if not."""
-    wanted, limit = settings.context_tokens or model.context_tokens, model.context_limit
-    if wanted is None or limit is None or wanted <= limit:
-        return None
-    of_preset = settings.context_tokens is None and model.preset is not None
-    whose = f", as the preset {model.preset} wants" if of_preset else ""
-    made_for = f"{name_in_a_line(model)} was made for {limit:,} tokens of context"
-    return f"{made_for}, not {wanted:,}{whose}"
-
-
-def special_tokens_doubt(request: ChatRequest, config: Config) -> str | None:
-    """What is to be said before sending where a model's special tokens stand in the text, and its
-    provider may read them as such: they would speak with the model's voice."""
-    from localai.providers.registry import facts_of
-
-    facts = facts_of(request.model.provider, config)
-    # The embedded engine takes pictures and tools only where it reads special tokens as such.
-    has_more = any(each.images for each in request.messages) or bool(request.tools)
-    if facts.keeps_special_tokens_as_text and not (facts.opens == "gguf" and has_more):
-        return None
-    texts = [message.text for message in request.messages]
-    if not may_have_special_tokens(texts):
-        return None
-    from localai.wires.special_tokens import well_known
-
-    found = well_known(texts)
-    if not found:
-        return None
-    return (
-        f"{request.model.provider} may read {_first(found, ', ')} in what is asked as"
-        " special tokens, and not as text"
-    )
-
-
-def schema_doubt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
-    """What is to be said before the answer where the model's provider cannot hold it to all of the
-    schema; the check afterwards knows all of it. Raises InvalidInput where it takes no such
-    schema at all."""
-    if settings.schema is None:
-        return None
-    from localai.providers.registry import facts_of
-    from localai.wires.schemas.clouds import for_anthropic, for_openai
-    from localai.wires.schemas.grammar import held_by_grammar
-
-    document = settings.schema.document
-    unheld: tuple[str, ...] = ()
-    match facts_of(model.provider, config).holds_schemas:
-        case "grammar":
-            unheld = held_by_grammar(document).unheld
-        case "openai":
-            unheld = for_openai(document).unheld
-        case "anthropic":
-            unheld = for_anthropic(document).unheld
-        case "unknown":
-            return None
-    if not unheld:
-        return None
-    return (
-        f"{model.provider} cannot hold the answer to all of the schema, which is checked"
-        f" afterwards only: {_first(unheld, '; ')}"
-    )
-
-
-def _first(texts: Sequence[str], separator: str) -> str:
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return separator.join(texts[:_NAMED]) + more
 
 
 def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:

@@ -11,11 +11,11 @@ import typer
 from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
+from localai.chat.doubts import settings_doubts
 from localai.chat.file_arguments import takes_stdin
 from localai.chat.off_device import select_or_fall_back
 from localai.chat.pictures import loss_doubt, require_vision
 from localai.chat.recorder import DatabaseRecorder, Recorder
-from localai.chat.request import settings_doubts
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
 from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
@@ -186,7 +186,7 @@ def chat(
     if in_session and template is not None:
         from localai.chat.filling import filled_system
 
-        # Its options are the first question's; of the session are those that were given.
+        # Its options hold for the first question, those of the command line for the session.
         settings = parse_ask_options(replace(ask_options, template=None), paths, config).settings
         question = Question("", system=filled_system(template, parsed.parameters))
     system = settings.system or question.system

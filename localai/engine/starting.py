@@ -36,11 +36,11 @@ _BINARY_WORKER = "localai.engine.llamacpp.binary_worker"
 _START_TIMEOUT_S = 600.0
 _LOOK_EVERY_S = 0.1
 _LEAST_ROOM_BYTES = 64 << 10
-_DISTRUST = (
+_TEMPLATE_HINT = (
     "its chat template is a program that the engine runs: get the model from its maker, or give a"
     " template of your own (--chat-template FILE)"
 )
-_DISTRUST_GIVEN = (
+_OWN_TEMPLATE_HINT = (
     "the chat template that was given is a program that the engine runs: mend it, or ask without it"
 )
 
@@ -122,7 +122,7 @@ def _wait_until_ready(
                 f" {_reason(process, files.log_tail())}",
                 hint=f"its whole log: {files.log}"
                 if spec.chat_template is None
-                else f"{_DISTRUST_GIVEN}; the engine's whole log: {files.log}",
+                else f"{_OWN_TEMPLATE_HINT}; the engine's whole log: {files.log}",
                 check="localai",
             )
         if time.monotonic() > deadline:
@@ -136,9 +136,9 @@ def _wait_until_ready(
         time.sleep(0.01 if deadline - time.monotonic() > _START_TIMEOUT_S - 2 else 0.05)
 
 
-def distrust(spec: WorkerSpec) -> str:
-    """What to do about a chat template that takes too much."""
-    return _DISTRUST if spec.chat_template is None else _DISTRUST_GIVEN
+def limits_hint(spec: WorkerSpec) -> str:
+    """What to do about a chat template that takes too much memory or time."""
+    return _TEMPLATE_HINT if spec.chat_template is None else _OWN_TEMPLATE_HINT
 
 
 def _is_full(folder: Path) -> bool:
@@ -178,7 +178,7 @@ class _LoadingLimits:
             raise InsufficientResources(
                 f"{self._spec.model_path} took {bytes_text(taken)} of memory while it was loaded,"
                 " far more than the engine had projected",
-                hint=distrust(self._spec),
+                hint=limits_hint(self._spec),
             )
         if self._template_since is None:
             self._template_since = now if is_at_template(self._files.log_tail()) else None
@@ -186,7 +186,7 @@ class _LoadingLimits:
             raise Unreachable(
                 f"the chat template of {self._spec.model_path} has not come to an end in"
                 f" {LONGEST_TEMPLATE_S:.0f} s",
-                hint=distrust(self._spec),
+                hint=limits_hint(self._spec),
             )
 
 

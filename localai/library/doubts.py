@@ -7,7 +7,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from localai.chat.chat_template import read_chat_template
-from localai.chat.request import AskSettings, context_doubt
+from localai.chat.doubts import context_doubt
+from localai.chat.request import AskSettings
 from localai.config import load, model_key
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import as_path, user_path

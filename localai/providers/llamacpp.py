@@ -107,7 +107,7 @@ class LlamaCpp(WorkerProvider):
                 needed = counted_context(request, context, count)
                 if needed <= context:
                     events = self._answer(request, lease, clock, load_s, made)
-                    yield from self._after_what_was_left(events, lease)
+                    yield from self._after_what_was_stopped(events, lease)
                     return
             spec = replace(spec, context_tokens=needed)
 

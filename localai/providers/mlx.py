@@ -131,7 +131,7 @@ class Mlx(WorkerProvider):
             events = answer_of_worker(
                 lease, request, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )
-            yield from self._after_what_was_left(events, lease)
+            yield from self._after_what_was_stopped(events, lease)
 
     def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int:
         """Start a worker in which `concurrency` answers are computed together, in `context_tokens`.

@@ -58,7 +58,7 @@ class WorkerProvider(Provider):
     def __init__(self, config: Config, paths: Paths) -> None:
         self._config = config
         self._paths = paths
-        self._left_pid: int | None = None
+        self._stopped_pid: int | None = None
 
     def loaded(self, model: ResolvedModel) -> bool:
         """Whether a worker has `model` in memory."""
@@ -109,8 +109,8 @@ class WorkerProvider(Provider):
     def _template_doubts(
         self, request: ChatRequest, lease: Lease
     ) -> Generator[Event, None, GoPrompt | None]:
-        """What is to be said of the model's template before it is used. Returns the prompt by its
-        maker's, if there is one. Raises TemplateFault if it keeps the question from the model."""
+        """The doubts about the model's template. Returns the prompt by its maker's template, if it
+        has one in Go's language. Raises TemplateFault if the question does not reach the model."""
         body, made = worker_body(request), None
         doubts: list[str | None] = []
         if request.model.go_template is not None:
@@ -128,16 +128,16 @@ class WorkerProvider(Provider):
         yield from (Doubt(each) for each in doubts if each is not None)
         return made
 
-    def _after_what_was_left(self, events: Events, lease: Lease) -> Events:
-        """`events`, behind a word on what they wait for, if the last answer of this worker was left
-        before its end: an engine ends its step before it notices."""
-        if lease.info.pid == self._left_pid:
+    def _after_what_was_stopped(self, events: Events, lease: Lease) -> Events:
+        """`events`; before them the note that they wait, if the last answer of this worker was
+        stopped: an engine finishes its step before it notices."""
+        if lease.info.pid == self._stopped_pid:
             yield Loading("what was stopped still computes")
-        self._left_pid = None
+        self._stopped_pid = None
         try:
             yield from events
         except (GeneratorExit, KeyboardInterrupt):
-            self._left_pid = lease.info.pid
+            self._stopped_pid = lease.info.pid
             raise
 
     def _keep_alive_s(self, request: ChatRequest) -> float:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localai.dataclass import dataclass
 from localai.engine.lifecycle import stop
-from localai.engine.starting import distrust
+from localai.engine.starting import limits_hint
 from localai.engine.template_findings import RememberedFindings, TemplateFindings
 from localai.engine.template_limit import LONGEST_TEMPLATE_S, TEMPLATE_SUBJECT
 from localai.errors import LocalaiError, TemplateFault, Unreachable
@@ -110,7 +110,7 @@ def endless(lease: Lease) -> Unreachable:
     return Unreachable(
         f"the chat template of {lease.info.spec.model_path} has not come to an end in"
         f" {LONGEST_TEMPLATE_S:.0f} s, and its worker was ended",
-        hint=distrust(lease.info.spec),
+        hint=limits_hint(lease.info.spec),
     )
 
 

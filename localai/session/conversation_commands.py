@@ -156,12 +156,12 @@ def compact(session: Session, _argument: str) -> None:
     writer = name_in_a_line(asker.chosen.model)
     session.output.note(f"folding {counted(len(folded), 'message')} into a summary by {writer}:")
 
-    def play(events: Events) -> Answer:
-        answer = session.play(events)
+    def show(events: Events) -> Answer:
+        answer = session.show_events(events)
         conversation.recorder.used(answer.model, answer.done)
         return answer
 
-    summary = summarise(asker, folded, play)
+    summary = summarise(asker, folded, show)
     if not summary:
         raise LocalaiError("the model wrote no summary; nothing was folded")
     conversation.fold(summary, kept)

@@ -1,4 +1,4 @@
-"""What an error advises, in the words of a session: `/model NAME` where a shell has `-m NAME`.
+"""An error's hint and line in the words of a session: `/model NAME` where a shell has `-m NAME`.
 
 The layers below write their hints for a command line. Here each option and each line of localai's
 becomes the slash command that does the same. What a session cannot do, such as a download, stays a
@@ -46,8 +46,8 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
 
 
 def line_here(command: str | None) -> str | None:
-    """A line that an error gives, as it is typed in a session; a line for a shell where a session
-    has nothing like it, None where there is nothing to type."""
+    """An error's line as it is typed in a session; the line itself, for a shell, if a session has
+    nothing like it, and None if there is nothing to type."""
     for pattern, here in _LINES:
         if command is not None and (found := re.fullmatch(pattern, command)):
             return None if here is None else here.format(**found.groupdict())

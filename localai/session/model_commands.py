@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, cast, get_args
 
 from localai.answers import name_in_a_line
+from localai.chat.doubts import context_doubt, think_doubt
 from localai.chat.off_device import prompt_destination
-from localai.chat.request import LEAST_CONTEXT, context_doubt, require_budget, think_doubt
+from localai.chat.request import LEAST_CONTEXT, require_budget
 from localai.chat.select import select_model
 from localai.config import parse_duration
 from localai.dataclass import dataclass

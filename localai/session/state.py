@@ -144,7 +144,7 @@ class Session:
         """Show an answer as it comes. Returns whether it came to its end. Errors are shown, Ctrl-C
         stops it, and either way the session goes on."""
         try:
-            answer = self.play(events)
+            answer = self.show_events(events)
         except KeyboardInterrupt:
             self.output.note(_stopped(self.conversation))
             return False
@@ -178,13 +178,13 @@ class Session:
         has_set = self.asker.settings.context_tokens is not None
         return self.conversation.continues and not (is_full and has_set)
 
-    def play(self, events: Events) -> Answer:
-        """Show the events in the way of an answer. Raises what they raise, KeyboardInterrupt."""
+    def show_events(self, events: Events) -> Answer:
+        """Show the events as an answer is shown. Raises what they raise, KeyboardInterrupt."""
         self._writer = self.display.writer()
         return show_answer(events, self._writer)
 
     def show_text(self, text: str) -> None:
-        """Show a text in the way of an answer."""
+        """Show a text as an answer is shown."""
         writer = self.display.writer()
         writer.text(text)
         writer.close()

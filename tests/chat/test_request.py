@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.request import (
-    AskSettings,
-    build_request,
-    context_doubt,
-    overlaid,
-    special_tokens_doubt,
-)
+from localai.chat.doubts import context_doubt, special_tokens_doubt
+from localai.chat.request import AskSettings, build_request, overlaid
 from localai.chat.schema import from_document
 from localai.config import Config, load
 from localai.paths import locate

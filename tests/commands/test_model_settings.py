@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from localai.chat.doubts import preset_doubt
 from localai.chat.model_settings import as_set
-from localai.chat.request import AskSettings, build_request, preset_doubt
+from localai.chat.request import AskSettings, build_request
 from localai.config import load
 from localai.engine.lifecycle import workers
 from localai.paths import locate

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from localai.chat.request import AskSettings, think_doubt
+from localai.chat.doubts import think_doubt
+from localai.chat.request import AskSettings
 from localai.config import load
 from localai.engine.lifecycle import stop, workers
 from localai.events import Doubt

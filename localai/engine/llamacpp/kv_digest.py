@@ -1,4 +1,6 @@
-"""The digest of a KV state's file: somebody waits for it, and a state has gigabytes."""
+"""The digest of a KV state's file, by several threads: a user waits for it, and a state may have
+gigabytes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many threads the engine takes."""
+"""The number of threads that the engine computes with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def threads(spec: WorkerSpec) -> tuple[int | None, int | None]:
-    """Those that decode, and those that read a prompt; None is llama.cpp's own count.
+    """The threads that decode, and those that read a prompt; None leaves the number to llama.cpp.
 
-    That one is of the machine's physical cores, also where a mask or a quota leaves fewer of them:
-    threads that take turns on a core wait for one another. Then it is as many as the cores left.
+    llama.cpp takes one for each physical core, even if a mask or a quota leaves fewer cores; then
+    threads that share a core wait for one another. So there are as many as the cores left.
     """
     decoding = spec.threads or spec.cores
     return decoding, spec.prefill_threads or decoding
