@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import localtime, strftime
 from typing import Any, Final, get_args
 
+from localai.completion_scripts import SHELLS
 from localai.config import SETTINGS, Config, load, model_key
 from localai.config.endpoints import endpoint_values
 from localai.config.models import FILE_FIELDS, model_fields, model_values
@@ -228,7 +229,7 @@ _SOURCES: Final[dict[str, Source]] = {
     "task": _tasks,
     "profile": _profiles,
     "to": _types,
-    "shell": _choices("bash", "zsh", "fish"),
+    "shell": _choices(*SHELLS),
     "keep_alive": _choices("5m", "1h", "0", "-1"),
     "schema": _files,
     "chat_template": _files,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localai.completion_scripts import SHELLS
 from localai.config.editing import edited_text, set_value, unset_value
 from localai.dataclass import dataclass
 from localai.doctor.check import Fix
@@ -92,22 +93,18 @@ def _stop(line: str, paths: Paths) -> Mending:
 
 
 def _completion(line: str, shell: str, file: Path) -> Mending:
-    from typer.completion import get_completion_script  # type: ignore[attr-defined]
-
-    script = get_completion_script(
-        prog_name="localai", complete_var="_LOCALAI_COMPLETE", shell=shell
-    )
+    script = SHELLS[shell].script
     before = file.read_text(encoding="utf-8", errors="replace")
 
     def apply() -> None:
         kept = file.with_name(f"{file.name}.before")
         try:
             file.replace(kept)
-            file.write_text(f"{script}\n", encoding="utf-8")
+            file.write_text(script, encoding="utf-8")
         except OSError as error:
             raise _failed(file, error) from error
 
-    return Mending(line, _difference(before, f"{script}\n", str(file)), apply)
+    return Mending(line, _difference(before, script, str(file)), apply)
 
 
 def _close(line: str, files: Sequence[Path], paths: Paths) -> Mending | None:

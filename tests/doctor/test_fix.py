@@ -69,6 +69,28 @@ def test_nobody_to_ask_is_an_error_and_changes_nothing(
     assert file.read_text() == "[engine]\nthreads = 1024\n"
 
 
+@pytest.mark.parametrize(
+    ("shell", "place"),
+    [
+        ("bash", ".local/share/bash-completion/completions/localai"),
+        ("zsh", ".zfunc/_localai"),
+        ("fish", ".config/fish/completions/localai.fish"),
+    ],
+)
+def test_a_completion_script_is_stale_only_where_this_version_prints_another(
+    shell: str, place: str, run_localai: RunLocalai, localai_home: Path, tmp_path: Path
+) -> None:
+    script, env = run_localai("completion", shell).stdout, {"HOME": str(tmp_path)}
+    file = tmp_path / place
+    file.parent.mkdir(parents=True)
+    file.write_bytes(script)
+    assert run_localai("doctor", "completion-stale", env=env).returncode == 0
+    file.write_bytes(b"# another version\n" + script)
+    stale = run_localai("doctor", "completion-stale", "--fix", "--yes", env=env)
+    assert b"completion script is another version's" in stale.stdout, stale
+    assert file.read_bytes() == script
+
+
 def test_where_nothing_is_localai_s_own_nothing_is_changed(run_localai: RunLocalai) -> None:
     result = run_localai("doctor", "localai", "--fix", "--yes", env={"LOCALAI_MODLE": "x"})
     assert b"nothing was changed" in result.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai import __version__
+from localai.completion_scripts import SHELLS
 from localai.config import SETTINGS
 from localai.config.reading import read_file
 from localai.doctor.capture.context import Context
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
 # localai's own variables that are no settings.
 _VARIABLES: Final = ("LOCALAI_HOME", "LOCALAI_MLX_PYTHON")
-_COMPLETIONS: Final = {
-    "bash": ".local/share/bash-completion/completions/localai",
-    "zsh": ".zfunc/_localai",
-    "fish": ".config/fish/completions/localai.fish",
-}
 _STALE_AFTER_S: Final = 60.0
 
 
@@ -238,16 +234,9 @@ def _loose_files(context: Context) -> Iterator[str]:
 
 def _stale_completions(context: Context) -> Iterator[str]:
     """Installed completion scripts that differ from this version's."""
-    from typer.completion import get_completion_script  # type: ignore[attr-defined]
-
-    for shell, place in _COMPLETIONS.items():
-        file = context.home / place
-        if not is_file(file):
-            continue
-        script = get_completion_script(
-            prog_name="localai", complete_var="_LOCALAI_COMPLETE", shell=shell
-        )
-        if file.read_text(encoding="utf-8", errors="replace").strip() != script.strip():
+    for each in SHELLS.values():
+        file = context.home / each.file
+        if is_file(file) and file.read_text(encoding="utf-8", errors="replace") != each.script:
             yield str(file)
 
 

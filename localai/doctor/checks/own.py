@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from localai.completion_scripts import SHELLS
 from localai.doctor.check import Evidence, Fix, Hit, Unknown, check, known
 from localai.doctor.checks.subjects import (
     PYTHON,
@@ -266,7 +267,7 @@ def not_on_path(facts: Snapshot) -> Iterator[Hit]:
 def completion_stale(facts: Snapshot) -> Iterator[Hit]:
     """The installed script against this version's script."""
     for file in known(own_of(facts).completion, "own: completion"):
-        shell = "fish" if file.endswith(".fish") else "zsh" if "_localai" in file else "bash"
+        shell = next((name for name, each in SHELLS.items() if file.endswith(each.file)), "bash")
         yield Hit(
             f"file:{file}",
             (Evidence("script", "not this version's", file),),
