@@ -36,7 +36,7 @@ from localai.bench.workload import quality_text, text_of
 from localai.commands.settings import load_settings
 from localai.engine.environment import engine_environment
 from localai.engine.llamacpp.c_api import Evaluator
-from localai.engine.llamacpp.evaluation import PIECE_TOKENS, Evaluated, Manner, evaluate
+from localai.engine.llamacpp.evaluation import PIECE_TOKENS, EngineSettings, Evaluated, evaluate
 from localai.providers.pool import ProviderPool
 from localai.statistics import Interval, median_interval, relative_change
 from tests.servers.engine_tools import engine_tool
@@ -72,7 +72,7 @@ def _quality(model: Path) -> None:
         said = _said(command)
         found = re.search(r"Final estimate: PPL = ([\d.]+)", said)
         assert found is not None, said
-        steps = evaluate(model, quality_text(), PIECES, Manner(_threads()), Path(folder))
+        steps = evaluate(model, quality_text(), PIECES, EngineSettings(_threads()), Path(folder))
         ours = _perplexity(_result(steps))
     theirs = float(found[1])
     print(f"perplexity {ours:.4f}, by llama-perplexity {theirs:.4f}: {ours / theirs - 1:+.3%}")

@@ -164,11 +164,11 @@ class Scoring:
         path, header = details.model.path, details.source
         if path is None or not isinstance(header, GgufHeader):
             return None
-        settings = subject.settings
+        given = subject.settings
         settings = EngineSettings(
-            threads=settings.get("prefill_threads") or settings.get("threads") or self._threads,
-            kv_type=settings.get("kv_type", "f16"),
-            gpu_layers=settings.get("gpu_layers"),
+            threads=given.get("prefill_threads") or given.get("threads") or self._threads,
+            kv_type=given.get("kv_type", "f16"),
+            gpu_layers=given.get("gpu_layers"),
         )
         # Two that were trained on from one base are no quantizations of each other.
         name = subject.asked or without_type(header.name or details.model.id).casefold()

@@ -34,12 +34,12 @@ def show_suggestions(output: Output, gained: Sequence[Suggestion], found: Sugges
             f"{_named(each.settings)} gained at first, and the machine was too noisy to confirm it"
             f" ({changes_text(each.changes)}): measure again when it is quiet"
         )
-    for found in gained:
-        if found.settings in undecided:
+    for each in gained:
+        if each.settings in undecided:
             continue
-        if found.settings not in confirmed:
+        if each.settings not in confirmed:
             output.paragraph(
-                f"{_named(found.settings)} gained at first, and not when it was measured again"
+                f"{_named(each.settings)} gained at first, and not when it was measured again"
             )
     if any("engine.kv_type" in each for each in confirmed):
         output.paragraph(

@@ -266,13 +266,13 @@ def _check_memory(
     available = before.most_bytes()
     if need is None or available is None:
         return
-    before = _projected(request, loaded_tokens) if loaded_tokens else None
-    more = need.total_bytes - (before.total_bytes if before is not None else 0)
+    loaded = _projected(request, loaded_tokens) if loaded_tokens else None
+    more = need.total_bytes - (loaded.total_bytes if loaded is not None else 0)
     if more <= available:
         return
     raise InsufficientResources(
         f"{request.model.id} with a context of {context_tokens:,} tokens needs"
-        f" {bytes_text(more)} {'more ' if before else ''}of memory by formula"
+        f" {bytes_text(more)} {'more ' if loaded else ''}of memory by formula"
         f" ({bytes_text(need.weights_bytes)} weights + {bytes_text(need.context_bytes)} context"
         f" + {bytes_text(need.compute_bytes)} compute), and {bytes_text(available)} is available",
         hint="a smaller model or --ctx fits better; --force tries anyway",
