@@ -36,7 +36,7 @@ OURS = ("llamacpp", "ollama", "lmstudio", "mlx", "openai", "anthropic")
 # says belongs into the provider's facts. In these files the word means something else, or there is
 # a reason.
 ALLOWED = {
-    "chat/request.py": "what holds a schema, as the provider's facts say it",
+    "chat/doubts.py": "what holds a schema, as the provider's facts say it",
     "chat/deletion.py": "the caches of MLX are no conversation's own: all go with one of them",
     "commands/bench/tuning.py": "what is tuned are the embedded engine's own settings",
     "commands/cost.py": "an example of a price to compare with",
@@ -59,7 +59,6 @@ ALLOWED = {
     "recommend/": "a file format; a publisher on the hub",
     "setup/engines.py": "set-up decides between these three: what each needs is its subject",
     "setup/model_choice.py": "a file format",
-    "setup/plan.py": "a file format",
     "sizing/speed.py": "a file format",
     "stores/": "stores; the engine that opens a file, by its format",
     "wires/": "wires",
