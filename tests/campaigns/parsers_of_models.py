@@ -26,7 +26,7 @@ from localai.library.details import find_details
 from localai.net.framing import json_of
 from localai.paths import locate
 from localai.providers.pool import ProviderPool
-from localai.recommend.hub_model import hub_model
+from localai.recommend.hub_header import described_by_header
 from localai.recommend.kept_hub import KeptHub, read_kept, write_kept
 from localai.sizing.memory import HeaderFile
 from localai.stores.inventory import models_on_disk
@@ -133,7 +133,9 @@ def _recommended(content: bytes, folder: Path) -> Any:
     measured = (HeaderFile("m", content, size_bytes),)
     path, name = folder / "m.gguf", "hf.co/o/r:Q4_K_M"
     plan = PullPlan(name, "o", folder, path, (), size_bytes, header, measured, lambda: None)
-    model = hub_model(_LISTED, "gguf", plan, [Variant(name, "Q4_K_M", size_bytes, 1)], 0.0)
+    model = described_by_header(
+        _LISTED, "gguf", plan, [Variant(name, "Q4_K_M", size_bytes, 1)], 0.0
+    )
     for context_tokens in (1, 4096, 1 << 20):
         assert model.memory(model.files[0], context_tokens).total_bytes >= 0
         model.work(model.files[0], context_tokens)
