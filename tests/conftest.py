@@ -31,6 +31,7 @@ pytest_plugins = [
     "tests.support.command",
     "tests.support.farm",
     "tests.support.starter",
+    "tests.support.warm_home",
     "tests.support.plugged_in",
     "tests.support.suites",
     "tests.support.terminal",

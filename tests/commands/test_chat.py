@@ -28,6 +28,11 @@ PARIS = "What is the capital of France?"
 
 
 @pytest.fixture
+def localai_home(warm_home: Path) -> Path:
+    return warm_home
+
+
+@pytest.fixture
 def home(home_with_starter: Paths) -> Paths:
     return home_with_starter
 
@@ -398,6 +403,7 @@ def test_a_full_disk_does_not_cost_the_answer(
     assert b"not kept" in result.stderr
 
 
+@pytest.mark.usefixtures("cold_engine")
 def test_a_conversation_longer_than_the_context_grows_it_and_is_not_cut(
     home: Paths, run_localai: RunLocalai
 ) -> None:

@@ -127,12 +127,12 @@ def merged(
     return {name: value for name, value in changed.items() if value is not None}
 
 
-def stop_processes_of(home: Path) -> None:
-    """End the processes that carry this LOCALAI_HOME, engine workers above all.
+def stop_processes_of(home: Path, *, but: int | None = None) -> None:
+    """End the processes that carry this LOCALAI_HOME, engine workers above all, and spare `but`.
 
     By the environment and not by the program's own `stop`, which is under test.
     """
-    found = [process for process in psutil.process_iter() if _belongs_to(process, home)]
+    found = [each for each in psutil.process_iter() if each.pid != but and _belongs_to(each, home)]
     for process in found:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
