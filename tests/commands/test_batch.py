@@ -453,7 +453,7 @@ def test_memory_does_not_grow_with_the_input(robot: Robot) -> None:
         assert len((robot.folder / "answers.jsonl").read_bytes().splitlines()) == lines
         return int(measured.stdout)
 
-    small, large = peak_bytes(2000), peak_bytes(12_000)
+    small, large = peak_bytes(1000), peak_bytes(11_000)
     assert large - small < 3_000_000
 
 
@@ -530,7 +530,7 @@ def test_the_engine_answers_many_at_once(
 
 
 def test_what_does_not_fit_together_is_not_asked_together(
-    home_with_starter: Paths, run_localai: RunLocalai
+    home_with_short_model: Paths, run_localai: RunLocalai
 ) -> None:
     # The first lines are short, so the context is small; then come some that need most of it each.
     short = [{"prompt": "Say yes.", "options": {"max_tokens": 2}}] * 16
@@ -543,7 +543,8 @@ def test_what_does_not_fit_together_is_not_asked_together(
     ]
     given = "".join(json.dumps(each) + "\n" for each in [*short, *long])
     environment = {"LOCALAI_ENGINE_CONTEXT": "256"}
-    result = run_localai("batch", "-", "-j", "4", input=given, env=environment, timeout_s=240)
+    command = ("batch", "-", "-m", "short", "-j", "4")
+    result = run_localai(*command, input=given, env=environment, timeout_s=240)
     assert result.returncode == 0, result.stderr
     used = [json.loads(line)["usage"]["output_tokens"] for line in result.stdout.splitlines()]
     assert used[16:] == [130] * 3

@@ -13,10 +13,14 @@ import pytest
 
 from localai.formats.gguf import read_model
 from localai.formats.gguf_quantization import quantize_file
+from localai.stores.model_defaults import defaults_file, keep_defaults
+from localai.types import ResolvedModel
 from tests.formats.synthetic import MODELS, Spec, write
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer, start_ollama
-from tests.support.weights import require
+from tests.support.weights import SYSTEM_PROMPT, require
+
+pytestmark = pytest.mark.usefixtures("used_home")
 
 STOPPED = {"OLLAMA_HOST": "127.0.0.1:9"}
 
@@ -27,6 +31,17 @@ def f16(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
     path = tmp_path_factory.mktemp("f16") / "smol.F16.gguf"
     for _ in quantize_file([smollm2_path], read_model(smollm2_path), "F16", path):
         pass
+    return path
+
+
+@pytest.fixture
+def source(f16: Path, localai_home: Path) -> Path:
+    """The same in a store, with the system prompt that it wants: so the trial of what is made of it
+    names Paris."""
+    path = localai_home / "data/models" / f16.name
+    path.parent.mkdir(parents=True)
+    path.symlink_to(f16)
+    keep_defaults(ResolvedModel("llamacpp", "smol", None, "", system_prompt=SYSTEM_PROMPT), path)
     return path
 
 
@@ -53,18 +68,18 @@ def quantized(run_localai: RunLocalai, *arguments: str | Path, **env: str) -> di
 
 
 def answer(run_localai: RunLocalai, model: str) -> bytes:
-    system = ("-s", "You are a helpful assistant.")
-    question = ("What is the capital of France?", "--max-tokens", "12", "-n", *system)
+    question = ("What is the capital of France?", "--max-tokens", "12", "-n")
     return run_localai("chat", "-m", model, "-o", "temperature", "0", *question).stdout
 
 
 @pytest.mark.parametrize(("to", "bits"), [("q8_0", 8.5), ("q5_1", 6.5), ("q4_0", 5.4)])
 def test_plain_types_are_made_and_answer(
-    f16: Path, localai_home: Path, run_localai: RunLocalai, to: str, bits: float
+    source: Path, localai_home: Path, run_localai: RunLocalai, to: str, bits: float
 ) -> None:
-    before = quantized(run_localai, f16, "--to", to, "--dry-run")
-    assert not (localai_home / "data/models").exists()
-    document = quantized(run_localai, f16, "--to", to)
+    there = {source.name, defaults_file(source).name}
+    before = quantized(run_localai, source.stem, "--to", to, "--dry-run")
+    assert {path.name for path in source.parent.iterdir()} == there
+    document = quantized(run_localai, source.stem, "--to", to)
     made = localai_home / f"data/models/smol-{to}.gguf"
     assert (document["model"], document["path"]) == (f"smol-{to}", str(made))
     assert document["size_bytes"] == made.stat().st_size
@@ -73,16 +88,16 @@ def test_plain_types_are_made_and_answer(
     assert header.quantization == to.upper()
     assert 8 * header.tensor_bytes / header.parameter_count == pytest.approx(bits, rel=0.03)
     assert document["memory"]["weights_bytes"] < 0.6 * document["source_memory"]["weights_bytes"]
-    assert document["answer"]
-    assert b"Paris" in answer(run_localai, f"llamacpp/smol-{to}")
-    assert [path.name for path in made.parent.iterdir()] == [made.name]
+    assert "Paris" in document["answer"]
+    left = {path.name for path in made.parent.iterdir()}
+    assert left - there == {made.name, defaults_file(made).name}
 
 
 def test_k_types_are_made_by_ollama_which_keeps_nothing(
-    f16: Path, localai_home: Path, run_localai: RunLocalai, daemon: OllamaServer
+    source: Path, localai_home: Path, run_localai: RunLocalai, daemon: OllamaServer
 ) -> None:
     env = {"OLLAMA_HOST": daemon.host, "OLLAMA_MODELS": str(daemon.models)}
-    document = quantized(run_localai, f16, "--to", "q4_k_m", "--name", "small", **env)
+    document = quantized(run_localai, source.stem, "--to", "q4_k_m", "--name", "small", **env)
     assert document["made_by"] == "ollama"
     assert read_model(Path(document["path"])).quantization == "Q4_K_M"
     assert b"Paris" in answer(run_localai, "llamacpp/small")
@@ -92,10 +107,10 @@ def test_k_types_are_made_by_ollama_which_keeps_nothing(
 
 @pytest.mark.parametrize(("to", "bits"), [("q5_k_m", 6.4), ("q4_k_m", 5.9), ("q6_k", 8.2)])
 def test_k_types_are_made_without_ollama_too(
-    f16: Path, localai_home: Path, run_localai: RunLocalai, to: str, bits: float
+    source: Path, localai_home: Path, run_localai: RunLocalai, to: str, bits: float
 ) -> None:
-    before = quantized(run_localai, f16, "--to", to, "--dry-run")
-    document = quantized(run_localai, f16, "--to", to, "--name", "small")
+    before = quantized(run_localai, source.stem, "--to", to, "--dry-run")
+    document = quantized(run_localai, source.stem, "--to", to, "--name", "small")
     assert document["made_by"] == "llama.cpp"
     # Its width is 576, two blocks and a quarter: only what has rows of 1,536 becomes a K-type.
     shares = document["fallback_shares"]
@@ -107,7 +122,7 @@ def test_k_types_are_made_without_ollama_too(
     assert 8 * header.tensor_bytes / header.parameter_count == pytest.approx(bits, rel=0.05)
     # Four bits are too few for so small a model, whose file had but four before.
     assert document["answer"]
-    assert to == "q4_k_m" or b"Paris" in answer(run_localai, "llamacpp/small")
+    assert to == "q4_k_m" or "Paris" in document["answer"]
 
 
 def test_the_share_that_becomes_a_larger_type_is_said(f16: Path, run_localai: RunLocalai) -> None:
@@ -153,7 +168,7 @@ def test_the_system_prompt_comes_along(
 
 
 def test_an_mlx_folder_is_made_by_mlx(
-    localai_home: Path, run_localai: RunLocalai, mlx_model_path: Path, mlx_python: Path
+    run_localai: RunLocalai, mlx_model_path: Path, mlx_python: Path
 ) -> None:
     env = {"LOCALAI_MLX_PYTHON": str(mlx_python)}
     document = quantized(run_localai, mlx_model_path, "--to", "8bit", "--name", "smol-8bit", **env)
