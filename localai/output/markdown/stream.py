@@ -107,6 +107,7 @@ class _OpenBlocks:
         self._lines_done = 0
         self._is_continuation = False
         self._blank_before: str | None = None
+        self._parsed: tuple[str, list[Leaf]] = ("", [])
 
     def take_finished(self, layout: Layout) -> list[Text]:
         """The lines that later text cannot change and that were not taken before."""
@@ -115,7 +116,7 @@ class _OpenBlocks:
             return []
         self._looked_at = len(complete)
         lines = complete.split("\n")[:-1]
-        leaves = parse_leaves(complete)
+        leaves = self._leaves(complete)
         finished: list[Text] = []
         while self._leaves_done < len(leaves):
             index = self._leaves_done
@@ -140,7 +141,7 @@ class _OpenBlocks:
         """The lines that were not taken. Unless the text has `ended`, the last block is shown as
         unfinished."""
         lines = self.source.split("\n")
-        leaves = parse_leaves(self.source)
+        leaves = self._leaves(self.source)
         return [
             line
             for index in range(self._leaves_done, len(leaves))
@@ -148,6 +149,12 @@ class _OpenBlocks:
                 layout, leaves, lines, index, ended=ended or index < len(leaves) - 1
             )
         ]
+
+    def _leaves(self, source: str) -> list[Leaf]:
+        """The leaves of `source`. A frame that ends with a line asks for the same ones twice."""
+        if source != self._parsed[0]:
+            self._parsed = source, parse_leaves(source)
+        return self._parsed[1]
 
     def _lines(
         self, layout: Layout, leaves: list[Leaf], lines: list[str], index: int, *, ended: bool
