@@ -402,10 +402,7 @@ fingerprint() {
     {
       echo "$python" "$python_version" "$lock" "$without_mlx" "$gpu" "$gpu_hash"
       cat pyproject.toml "$lock"
-      find localai -type f ! -name '*.pyc' -print | LC_ALL=C sort | while IFS= read -r file; do
-        echo "$file"
-        cat "$file"
-      done
+      find localai -type f ! -name '*.pyc' -exec cksum {} + | LC_ALL=C sort
     } | cksum | sed "s/^\([0-9]*\).*/$version-\1/"
   )
 }
