@@ -11,7 +11,6 @@ import pytest
 from localai.providers.mlx import INTERPRETER_VARIABLE
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
-from tests.support.mlx import make_tiny_model
 from tests.support.ollama import OllamaServer
 from tests.support.own_server import MODEL, LlamaServer
 
@@ -49,11 +48,12 @@ def test_ollama_is_measured_and_left_as_it_was(
 
 
 def test_mlx_is_measured_by_the_same_definitions(
-    run_localai: RunLocalai, mlx_model_path: Path, mlx_python: Path, tmp_path: Path
+    run_localai: RunLocalai, tiny_mlx_path: Path, mlx_python: Path
 ) -> None:
     environment = {INTERPRETER_VARIABLE: str(mlx_python)}
-    name = f"mlx/{make_tiny_model(tmp_path / 'tiny', mlx_model_path)}"
-    result = run_localai("bench", name, *TINY, "--quality", env=environment, timeout_s=300)
+    result = run_localai(
+        "bench", f"mlx/{tiny_mlx_path}", *TINY, "--quality", env=environment, timeout_s=300
+    )
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["results"]
     assert row["provider"] == "mlx"

@@ -21,7 +21,7 @@ from tests.support.clock import becomes
 
 HELPFUL = Message("system", "You are a helpful assistant.")
 CAPITAL = Message("user", "What is the capital of France?")
-GREEDY = Options(temperature=0.0, seed=1, max_tokens=48)
+GREEDY = Options(temperature=0.0, seed=1, max_tokens=24)
 
 
 def ask(subject: Subject, *messages: Message, **changes: Any) -> Events:

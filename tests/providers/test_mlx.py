@@ -38,7 +38,7 @@ from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
 from localai.types import ChatRequest, Image, Message, Options, Zone
 from tests.formats.synthetic import MODELS, write
 from tests.support.clock import becomes
-from tests.support.mlx import make_thinking_model, make_tiny_model
+from tests.support.mlx import make_thinking_model
 
 HELPFUL = Message("system", "You are a helpful assistant.")
 CAPITAL = Message("user", "What is the capital of France?")
@@ -103,19 +103,19 @@ def test_the_context_grows_in_the_same_worker(
 
 
 def test_a_prompt_over_the_context_that_was_asked_for_is_an_error(
-    ask: Callable[..., list[Event]],
+    ask: Callable[..., list[Event]], tiny_mlx_path: Path
 ) -> None:
     long = Message("user", "one two three " * 200)
     with pytest.raises(ContextOverflow, match="is the --ctx that was given") as caught:
-        ask(long, context_tokens=300)
+        ask(long, model=tiny_mlx_path, context_tokens=300)
     assert (caught.value.prompt_tokens or 0) > 300
     assert caught.value.context_tokens == 300
 
 
 def test_a_batch_has_room_for_its_answers_together(
-    provider: Mlx, tmp_path: Path, mlx_model_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: Mlx, tiny_mlx_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = provider.resolve(str(make_tiny_model(tmp_path / "tiny", mlx_model_path)))
+    model = provider.resolve(str(tiny_mlx_path))
     request = ChatRequest(model, (CAPITAL,), options=SHORT)
     assert provider.prepare(request, 8, 2000) == 2000
     assert _done(list(provider.stream(request))).context_tokens == 256, "of one answer"
@@ -194,37 +194,38 @@ def test_what_does_not_fit_is_refused_with_the_numbers(
 
 
 def test_what_the_system_can_make_room_for_is_loaded_with_a_warning(
-    ask: Callable[..., list[Event]], monkeypatch: pytest.MonkeyPatch
+    ask: Callable[..., list[Event]], tiny_mlx_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: FreeMemory(100_000_000, 1 << 40))
-    said = [event.message for event in ask() if isinstance(event, Loading)]
-    assert any("of memory, and 100 MB was free" in each for each in said)
+    monkeypatch.setattr(memory, "free_memory", lambda: FreeMemory(1_000_000, 1 << 40))
+    events = ask(model=tiny_mlx_path)
+    said = [event.message for event in events if isinstance(event, Loading)]
+    assert any("of memory, and 1.0 MB was free" in each for each in said)
 
 
 STORY = Message("user", "Once upon a time there was a small town by the sea. " * 6)
 
 
 def test_what_is_no_kept_conversation_stays_off_the_disk(
-    ask: Callable[..., list[Event]], paths: Paths
+    ask: Callable[..., list[Event]], paths: Paths, tiny_mlx_path: Path
 ) -> None:
-    ask(HELPFUL, STORY)
+    ask(HELPFUL, STORY, model=tiny_mlx_path)
     _stop(paths)
     assert list(paths.kv_dir.rglob("*.safetensors")) == []
 
 
 def test_a_deleted_conversation_leaves_no_cache(
-    ask: Callable[..., list[Event]], paths: Paths
+    ask: Callable[..., list[Event]], paths: Paths, tiny_mlx_path: Path
 ) -> None:
     database = Database(paths.database)
     kept, deleted = (database.create_conversation() for _ in range(2))
     database.add_message(deleted, None, Message("assistant", "a"), provider="mlx", model="m")
-    ask(HELPFUL, STORY, conversation=deleted)
+    ask(HELPFUL, STORY, model=tiny_mlx_path, conversation=deleted)
     assert delete_conversations(paths, database, [kept]).state_bytes == 0
     assert len(workers(paths)) == 1, "nothing of it is MLX's"
     delete_conversations(paths, database, [deleted])
     assert workers(paths) == []
     assert list(paths.kv_dir.rglob("*.safetensors")) == []
-    ask(HELPFUL, STORY, conversation=kept)
+    ask(HELPFUL, STORY, model=tiny_mlx_path, conversation=kept)
     worker = _stop(paths)
     saved = list(paths.kv_dir.rglob("*.safetensors"))
     assert len(saved) == 1, f"or this proves nothing: {worker.log.read_text()}"
@@ -328,14 +329,14 @@ def _module_with_spec() -> ModuleType:
 
 
 def test_a_chat_template_is_given_for_a_folder_that_has_none(
-    ask: Callable[..., list[Event]], tmp_path: Path, mlx_model_path: Path
+    ask: Callable[..., list[Event]], tmp_path: Path, tiny_mlx_path: Path
 ) -> None:
     folder = tmp_path / "bare"
     folder.mkdir()
-    for file in mlx_model_path.iterdir():
+    for file in tiny_mlx_path.iterdir():
         if file.name not in ("tokenizer_config.json", "chat_template.jinja"):
             (folder / file.name).symlink_to(file)
-    settings = json.loads((mlx_model_path / "tokenizer_config.json").read_text())
+    settings = json.loads((tiny_mlx_path / "tokenizer_config.json").read_text())
     settings.pop("chat_template", None)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(TemplateFault, match="bare has no chat template: it continues texts"):

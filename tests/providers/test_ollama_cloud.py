@@ -19,7 +19,7 @@ from localai.types import ChatRequest, Message, Options, ResolvedModel, Zone
 from tests.support.answers import end_of, open_ollama, text_of
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
-from tests.support.ollama import OllamaServer
+from tests.support.ollama import ONE_THREAD, OllamaServer
 from tests.support.processes import free_port, running_server
 from tests.support.scripted_server import Reply, ScriptedServer, UntilClosed, json_reply
 from tests.support.weights import require
@@ -53,7 +53,7 @@ def scene(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with cloud, running_server(command, environment, stopped.port, stopped.log) as process:
         server = replace(stopped, pid=process.pid)
         modelfile = home / "Modelfile"
-        modelfile.write_text(f"FROM {smollm2_path}\n")
+        modelfile.write_text(f"FROM {smollm2_path}\n{ONE_THREAD}\n")
         server.run("create", "smollm2:135m", "--file", modelfile)
         yield Scene(server, cloud)
 

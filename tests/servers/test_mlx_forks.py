@@ -15,7 +15,6 @@ from localai.locks import is_locked
 from localai.paths import locate
 from tests.support.clock import becomes
 from tests.support.command import REPOSITORY
-from tests.support.mlx import make_tiny_model
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks serve on Linux alone")
 
@@ -41,9 +40,9 @@ def test_it_ends_as_the_interpreter_does(mlx_python: Path, mlx_python_itself: Pa
 
 
 def test_it_ends_with_the_program_that_stands_for_it(
-    localai_home: Path, mlx_python: Path, mlx_model_path: Path, tmp_path: Path
+    localai_home: Path, mlx_python: Path, tiny_mlx_path: Path
 ) -> None:
-    spec = WorkerSpec("mlx", str(make_tiny_model(tmp_path / "tiny", mlx_model_path)), 256)
+    spec = WorkerSpec("mlx", str(tiny_mlx_path), 256)
     before = {each.pid for each in psutil.Process().children()}
     with acquire(
         locate(),

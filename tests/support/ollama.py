@@ -18,6 +18,10 @@ from tests.support.weights import SYSTEM_PROMPT, require
 
 NOBODY = 9
 """A port on which nobody listens."""
+# With several threads each waits for the others by computing: beside other tests' programs that
+# takes all their time, and a small model gains nothing by it.
+ONE_THREAD = "PARAMETER num_thread 1"
+"""A line of every Modelfile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,7 @@ def newer_ollama_server(
 def _filled(binary: Path, home: Path, smollm2: Path) -> Iterator[OllamaServer]:
     with start_ollama(binary, home) as server:
         modelfile = home / "Modelfile"
-        # With several threads each waits for the others by computing: beside other tests' programs
-        # that takes all their time, and a small model gains nothing by it.
-        text = f'FROM {smollm2}\nSYSTEM "{SYSTEM_PROMPT}"\nPARAMETER num_thread 1\n'
+        text = f'FROM {smollm2}\nSYSTEM "{SYSTEM_PROMPT}"\n{ONE_THREAD}\n'
         modelfile.write_text(text)
         server.run("create", "smollm2:135m", "--file", modelfile)
         server.run("cp", "smollm2:135m", "qwen3:8b")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.resources import RESOURCES
+from tests.support.mlx import make_tiny_model
 from tests.support.rewriting import rewrite
 
 # Under the prompt of its own template SmolLM2 answers nonsense.
@@ -46,3 +47,9 @@ def gemma3_path() -> Path:
 def mlx_model_path() -> Path:
     """SmolLM2 as an MLX folder."""
     return require("mlx-model")
+
+
+@pytest.fixture(scope="session")
+def tiny_mlx_path(mlx_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of chance with the tokenizer of `mlx_model_path`, for what is not about its words."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "tiny", mlx_model_path)

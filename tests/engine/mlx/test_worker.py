@@ -187,7 +187,7 @@ _HOSTILE = {
 
 @pytest.fixture(scope="module")
 def hostile(
-    tmp_path_factory: pytest.TempPathFactory, mlx_python: Path, mlx_model_path: Path
+    tmp_path_factory: pytest.TempPathFactory, mlx_python: Path, tiny_mlx_path: Path
 ) -> Iterator[Lease]:
     """A worker whose template does as its last message says."""
     cases = "".join(
@@ -195,7 +195,7 @@ def hostile(
         for name, (template, _) in _HOSTILE.items()
     )
     folder = tmp_path_factory.mktemp("hostile")
-    model = mlx_with_template(folder / "model", mlx_model_path, cases)
+    model = mlx_with_template(folder / "model", tiny_mlx_path, cases)
     paths = locate({"LOCALAI_HOME": str(folder / "home")})
     with worker_of(paths, mlx_python, model) as lease:
         yield lease
@@ -257,16 +257,16 @@ def test_reasoning_comes_apart_from_the_text(
 
 
 def test_a_conversation_is_found_on_the_disk_by_the_next_worker(
-    paths: Paths, mlx_python: Path, mlx_model_path: Path
+    paths: Paths, mlx_python: Path, tiny_mlx_path: Path
 ) -> None:
-    with worker_of(paths, mlx_python, mlx_model_path) as lease:
+    with worker_of(paths, mlx_python, tiny_mlx_path) as lease:
         _, first = ask(lease.files.socket, SYSTEM, STORY, max_tokens=2)
         assert first["timings"]["cache_n"] == 0
     stop(lease.files, lease.info)
     [saved] = paths.kv_dir.rglob("*.safetensors")
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
 
-    with worker_of(paths, mlx_python, mlx_model_path) as lease:
+    with worker_of(paths, mlx_python, tiny_mlx_path) as lease:
         _, second = ask(lease.files.socket, SYSTEM, STORY, max_tokens=2)
         assert second["timings"]["prompt_n"] == 1
     stop(lease.files, lease.info)
@@ -274,7 +274,7 @@ def test_a_conversation_is_found_on_the_disk_by_the_next_worker(
     damaged = bytearray(saved.read_bytes())
     damaged[-1000] ^= 0xFF
     saved.write_bytes(damaged)
-    with worker_of(paths, mlx_python, mlx_model_path) as lease:
+    with worker_of(paths, mlx_python, tiny_mlx_path) as lease:
         _, third = ask(lease.files.socket, SYSTEM, STORY, max_tokens=2, keep_on_disk=False)
         assert third["timings"]["cache_n"] == 0
         assert third["usage"]["prompt_tokens"] == first["usage"]["prompt_tokens"]
@@ -283,9 +283,9 @@ def test_a_conversation_is_found_on_the_disk_by_the_next_worker(
 
 
 def test_an_idle_worker_leaves_and_saves_first(
-    paths: Paths, mlx_python: Path, mlx_model_path: Path
+    paths: Paths, mlx_python: Path, tiny_mlx_path: Path
 ) -> None:
-    with worker_of(paths, mlx_python, mlx_model_path, keep_alive_s=0) as lease:
+    with worker_of(paths, mlx_python, tiny_mlx_path, keep_alive_s=0) as lease:
         ask(lease.files.socket, SYSTEM, STORY, max_tokens=1)
     _until(lambda: lease.files.read_info() is None)
     _until(lambda: len(list(paths.kv_dir.rglob("*.safetensors"))) == 1)
