@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from localai.dataclass import dataclass
+from localai.net.sock_diag import listening_sockets
 from localai.privacy.zones import literal_address, zone_of_address
 from localai.types import Zone
 from localai.units import whole_number
@@ -115,9 +116,21 @@ def user_name(user: int) -> str:
         return str(user)
 
 
-def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
-    """The packed address, port, user number and inode of each listening socket, from the kernel's
-    table. An IPv4-mapped address becomes the IPv4 address in it."""
+def _listeners() -> Iterator[tuple[bytes, int, int, int]]:
+    """The packed address, port, user number and inode of each listening socket. An IPv4-mapped
+    address becomes the IPv4 address in it."""
+    try:
+        sockets = list(listening_sockets())
+    except (OSError, AttributeError):
+        sockets = list(_listening_by_table())
+    for packed, port, user, inode in sockets:
+        family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+        address = literal_address(socket.inet_ntop(family, packed)) or packed
+        yield address, port, user, inode
+
+
+def _listening_by_table() -> Iterator[tuple[bytes, int, int, int]]:
+    """The same by the kernel's table of all connections, which takes longer."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]
@@ -127,16 +140,14 @@ def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
             fields = line.split()
             if fields[3] == _LISTEN:
                 address, _, port = fields[1].rpartition(":")
-                yield _address(address), int(port, 16), int(fields[7]), fields[9]
+                yield _packed(address), int(port, 16), int(fields[7]), int(fields[9])
 
 
-def _address(written: str) -> bytes:
+def _packed(written: str) -> bytes:
     """The bytes of an address in the kernel's table, which writes words of four bytes in the
     machine's own order."""
     words = (written[at : at + 8] for at in range(0, len(written), 8))
-    packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
-    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-    return literal_address(socket.inet_ntop(family, packed)) or packed
+    return b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
 
 
 def parse_lsof(output: str) -> list[Listening]:
