@@ -58,6 +58,15 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
     assert missing == []
 
 
+def test_the_picture_of_the_layers_has_what_the_contract_has() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    page = (REPOSITORY / "docs/concepts/architecture.md").read_text()
+    picture = page.partition("Imports point downwards")[0]
+    drawn = re.findall(r"\w+", picture)
+    assert [each for layer in layers for each in layer.split(" | ") if each not in drawn] == []
+
+
 # `engine/lifecycle.acquire`, `batch/input.py`, `Batch.run`, `make_ready`: code of the package.
 CODE = re.compile(r"`((?!localai/|tests/)[a-z_]+/[\w/]*(?:\.\w+)?|\w*[_A-Z]\w*(?:\.\w+)?)`")
 

@@ -63,7 +63,7 @@ def _completions(root: Any, words: list[str], current: str) -> list[Value] | Non
     """The values; None if the shell should complete file names."""
     from typer._click.shell_completion import CompletionItem, ShellComplete
 
-    class Asked(ShellComplete):
+    class Completer(ShellComplete):
         name, source_template = "localai", ""
 
         def source_vars(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _completions(root: Any, words: list[str], current: str) -> list[Value] | Non
         def format_completion(self, item: CompletionItem) -> str:
             return str(item.value)
 
-    items = Asked(root, {}, "localai", VARIABLE).get_completions(words, current)
+    items = Completer(root, {}, "localai", VARIABLE).get_completions(words, current)
     if any(item.type == "file" for item in items):
         return None
     return [(str(item.value), item.help or "") for item in items]
