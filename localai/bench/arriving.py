@@ -32,8 +32,8 @@ def arrivals(
     row: Row, wanted: int, source: random.Random, change: Callable[[Cell], None]
 ) -> Iterator[int]:
     """Let requests arrive until the row has `wanted` samples; yields how many there are, and tells
-    `change` each state. What else the machine did is, of each, what it did from the first on; in
-    the end, what it did during all of them."""
+    `change` each state. The noise of a sample is that since the first request; at the end every
+    sample has the noise of the whole time."""
     rate, provider = row.cell.test.rate, row.subject.selected.provider
     assert rate is not None
     before, first = row.cell.samples, noise.read(row.pid)

@@ -121,7 +121,8 @@ def first_visible(sample: Sample) -> float | None:
 
 
 def throughput(sample: Sample) -> float | None:
-    """Answer tokens a second of all requests together; of one at a time None."""
+    """Answer tokens a second of all requests together; None if there was one at a
+    time."""
     return sample.throughput_tokens_per_s
 
 

@@ -25,7 +25,7 @@ class Gaps:
 
 
 def gap_quantiles(cell: Cell) -> Gaps | None:
-    """Over the gaps of all counted samples; None if there are none."""
+    """The quantiles of the gaps in all counted samples; None if there are no gaps."""
     gaps = [gap for each in cell.counted for gap in each.gaps_s]
     if not gaps:
         return None

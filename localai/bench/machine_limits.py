@@ -29,7 +29,8 @@ class Limit:
 
 
 def limits(cores: int, model: Path | None, cache_bytes: int | None) -> Iterator[Limit]:
-    """Each as it was measured. `model` is the file that is read from its disk, if there is one."""
+    """The limits, each once it is measured. `model` is the file that is read from its disk, if
+    there is one."""
     from localai.hardware.measured_bandwidth import measure_bandwidth
 
     for threads in sorted({1, cores}):

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a model predicts `tokens` tokens. `reference` is the model that it is held beside,
-    None for that one itself. `loss` is how much larger the perplexity is than the reference's, a
-    fraction. `floor` is the mean divergence of the reference from itself. `unavailable` says why
-    there is nothing."""
+    """How well a model predicts `tokens` tokens.
+
+    `reference` is the model that it is compared with, None for that one itself. `loss` is how much
+    larger the perplexity is than the reference's, a fraction. `floor` is the mean divergence of the
+    reference from itself. `unavailable` says why there is nothing.
+    """
 
     tokens: int = 0
     perplexity: Interval | None = None

@@ -94,7 +94,7 @@ class Sample:
 
     @property
     def throughput_tokens_per_s(self) -> float | None:
-        """Answer tokens a second of all requests together; of one at a time None."""
+        """Answer tokens a second of all requests together; None if there was one at a time."""
         if not self.throughput_tokens or not self.throughput_s:
             return None
         return self.throughput_tokens / self.throughput_s

@@ -41,7 +41,7 @@ def row_names(cells: Sequence[Cell]) -> list[str]:
 
 
 def remarks(cells: Sequence[Cell]) -> Iterator[str]:
-    """What qualifies the rows. What holds for all is said once; before the rest stands its row."""
+    """The remarks on the rows: those that hold for all once, the others behind their row."""
     found = [notes(cell) for cell in cells]
     shared = [note for note in found[0] if all(note in each for each in found)] if cells else []
     yield from shared

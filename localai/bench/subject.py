@@ -238,7 +238,7 @@ def _known(
 
 
 def _digest(details: ModelDetails, paths: Paths) -> str | None:
-    """SHA-256 of the model's first file; of a folder none."""
+    """The SHA-256 of the model's first file; None for a folder."""
     from localai.stores.digests import DigestCache
 
     path = details.model.path
@@ -255,7 +255,8 @@ def _digest(details: ModelDetails, paths: Paths) -> str | None:
 
 
 def _bandwidth(machine: Machine) -> float | None:
-    """Of the memory that the model is decoded from: the first GPU's that an engine can use."""
+    """The bandwidth of the memory that the model is decoded from: the first GPU's, if an engine can
+    use one."""
     from localai.sizing.devices import gpu_kind
 
     for gpu in machine.gpus:

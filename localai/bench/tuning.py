@@ -42,7 +42,7 @@ class EngineCores:
 
     @property
     def sensible(self) -> int:
-        """No thread waits for another's core with so many; the engine takes them by itself."""
+        """The threads of which none waits for another's core; the engine's own number."""
         return max(1, min(self.physical, self.usable))
 
 

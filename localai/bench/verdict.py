@@ -45,7 +45,7 @@ def moved_note() -> str:
 
 
 def notes(cell: Cell) -> tuple[str, ...]:
-    """What qualifies the row, each a phrase."""
+    """The remarks that qualify the row, a phrase each."""
     return (*cell.notes, *_found(cell))
 
 

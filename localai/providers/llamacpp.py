@@ -176,7 +176,7 @@ class LlamaCpp(WorkerProvider):
             yield WorkerOdds(lease)
 
     def engine(self) -> str:
-        """The engine's package and its version, or the llama-server of engine.binary and its."""
+        """The engine's package and its version, or `engine.binary` and its version."""
         from importlib.metadata import version
 
         written = self._binary()

@@ -215,8 +215,8 @@ def _overflow_in(
 
 
 def refused_schema(who: str) -> Meaning:
-    """What it means when `who`, llama.cpp or what is made of it, cannot hold a schema: this one
-    request is refused, and the next may not be."""
+    """The meaning of a refusal in which `who`, llama.cpp or a server built on it, says that it
+    cannot hold the schema: only this request is refused."""
     return Meaning(
         lambda refusal: SchemaRefused(f"{who} does not take the schema: {refusal.message}"),
         text=_SCHEMA_TEXT,
