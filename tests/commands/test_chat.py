@@ -365,8 +365,10 @@ def test_a_killed_command_leaves_its_partial_answer_and_a_whole_database(
 
 
 def test_no_log_keeps_nothing(home: Paths, run_localai: RunLocalai) -> None:
-    assert run_localai("chat", "-n", "--max-tokens", "2", PARIS).returncode == 0
-    assert not home.database.exists()
+    cut = run_localai("chat", "-n", "--max-tokens", "2", PARIS)
+    assert (cut.returncode, home.database.exists()) == (0, False)
+    assert b"--max-tokens allows more" in cut.stderr
+    assert b"--more" not in cut.stderr, "nothing is kept that could go on"
 
 
 def test_a_database_that_cannot_be_written_does_not_cost_the_answer(

@@ -146,3 +146,14 @@ def test_a_model_is_meant_by_each_of_its_names(localai_home: Path, name: str) ->
         " and ollama answers"
     )
     assert as_set(ResolvedModel("ollama", "other", None, ""), config).is_set is False
+
+
+def test_what_is_set_for_one_provider_beats_what_is_set_for_the_name(localai_home: Path) -> None:
+    file = locate().config_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        '[models."ollama/m"]\ntop_k = 1\n[models.m]\ntop_k = 2\nseed = 2\nsystem = "mine"\n'
+    )
+    model = as_set(MODEL, load(locate()))
+    assert model.recommended == Options(temperature=0.6, top_k=1, seed=2)
+    assert (model.system_prompt, model.system_is_set) == ("mine", True)

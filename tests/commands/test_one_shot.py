@@ -134,6 +134,7 @@ def test_an_answer_may_be_let_repeat_itself(
     ("think", "said"),
     [
         ("800", b"robot takes no number of tokens to think in"),
+        ("801", b"--think low thinks less; llamacpp and anthropic take a number"),
         ("2x", b"--think takes a whole number"),
         ("0", b"--think off"),
         ("much", b"or a number of tokens, not 'much'"),
