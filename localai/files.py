@@ -244,6 +244,12 @@ def _hash_pieces(
     return digest.hexdigest()
 
 
+def bytes_once(statuses: Iterable[os.stat_result]) -> int:
+    """The sizes of the files with these statuses; one that has several of the names counts
+    once."""
+    return sum({inode_of(status): status.st_size for status in statuses}.values())
+
+
 def freed_bytes(statuses: Iterable[os.stat_result]) -> int:
     """How many bytes on disk are freed by removing the names with these statuses: the sizes of
     files that have no other name."""

@@ -8,14 +8,16 @@ import typer
 
 from localai.commands.options import Json
 from localai.commands.settings import load_settings, open_pool
-from localai.library.available import available_models, is_used
-from localai.output.models import print_models
+from localai.library.available import available_models, bytes_here, is_used
+from localai.output.models import USED_BY, print_models
 from localai.output.output import Output
 from localai.providers.registry import is_provider, no_such_provider
 from localai.stores.presets import list_presets
 from localai.units import bytes_text, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from localai.library.available import AvailableModels
     from localai.paths import Paths
 
@@ -54,20 +56,21 @@ def list_models(
 
         output.document(list_document(found, presets))
         return
-    if found.models:
-        print_models(found.models, output)
-        output.note(_summary(found))
-    elif provider is None:
-        output.note("there is no model on this machine yet: localai pull starter")
-    elif not found.silent:
-        output.note(f"{provider} has no model")
-    for preset in presets:
-        output.note(f"{preset.name} is a preset of {preset.base}")
-    for name, problem in found.silent:
-        if provider is None and not is_used(name, found, config):
-            continue
-        named = name in problem.lower().replace(" ", "")
-        output.note(problem if named else f"{name}: {problem}")
+    with output.paged():
+        if found.models:
+            shown = print_models(found.models, output)
+            output.note(_summary(found, shown))
+        elif provider is None:
+            output.note("there is no model on this machine yet: localai pull starter")
+        elif not found.silent:
+            output.note(f"{provider} has no model")
+        for preset in presets:
+            output.note(f"{preset.name} is a preset of {preset.base}")
+        for name, problem in found.silent:
+            if provider is None and not is_used(name, found, config):
+                continue
+            named = name in problem.lower().replace(" ", "")
+            output.note(problem if named else f"{name}: {problem}")
 
 
 def _list_duplicates(paths: Paths, output: Output) -> None:
@@ -81,16 +84,19 @@ def _list_duplicates(paths: Paths, output: Output) -> None:
 
         output.document(duplicates_document(found))
         return
-    print_duplicates(found, output)
-    if possible := sum(each.freed_bytes for each in found):
-        output.note(f"localai dedupe would free {bytes_text(possible)}")
-    elif not found:
-        output.note("nothing is here twice")
+    with output.paged():
+        print_duplicates(found, output)
+        if possible := sum(each.freed_bytes for each in found):
+            output.note(f"localai dedupe would free {bytes_text(possible)}")
+        elif not found:
+            output.note("nothing is here twice")
 
 
-def _summary(found: AvailableModels) -> str:
+def _summary(found: AvailableModels, shown: Collection[str]) -> str:
+    """How many models there are, and which are in memory: by the star where its column is
+    shown."""
     local = [each for each in found.models if each.places]
-    size = sum(each.model.size_bytes or 0 for each in local)
     count = f"{counted(len(local), 'model')} on this machine"
-    loaded = "; * is in memory" if any(each.loaded_by for each in found.models) else ""
-    return f"{count}, {bytes_text(size)}{loaded}"
+    loaded = [each.model.id for each in found.models if each.loaded_by]
+    in_memory = "* is in memory" if USED_BY in shown else f"in memory: {', '.join(loaded)}"
+    return f"{count}, {bytes_text(bytes_here(local))}{f'; {in_memory}' if loaded else ''}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.fetching import allowed_hosts, pip_ledger
-from localai.commands.options import Json, Yes, machine_of
+from localai.commands.options import Json, Quiet, Yes, machine_of
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import FinishedWithFailures, InvalidInput
 from localai.output.output import Output
@@ -61,6 +61,7 @@ def setup(
         Path | None,
         typer.Option("--offline", help="Set up from a folder that --bundle made; fetch nothing."),
     ] = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Set this machine up: look at it, show a plan, ask, fetch a model, and check it by an answer.
@@ -72,7 +73,7 @@ def setup(
     from localai.output.setup import print_plan, print_report
 
     started = time.monotonic()
-    output = Output("setup", as_json=as_json)
+    output = Output("setup", as_json=as_json, quiet=quiet)
     paths, config = load_settings("setup")
     providers = open_pool(context, paths)
     _check_modes(
@@ -185,18 +186,29 @@ def _first_answer(plan: SetupPlan, paths: Paths, providers: ProviderPool, output
 
 
 def _uninstall(paths: Paths, output: Output, *, yes: bool, dry_run: bool) -> None:
+    from localai.output.cells import cut
     from localai.output.documents.setup import removal_document
     from localai.output.setup import print_removal
     from localai.setup.uninstall import plan_uninstall, remove, stop_engines
 
-    removal = plan_uninstall(paths)
-    # Rendered now, because nothing can be imported once the program is gone.
+    output.wait_for("looking at what is here")
+    try:
+        removal = plan_uninstall(paths)
+    finally:
+        output.end_progress()
+    # Rendered now, because nothing can be imported once the program is gone; the live line cuts.
     document = removal_document(removal, dry_run=dry_run)
+    cut("a long path", 2)
     print_removal(removal, output)
     if not dry_run and (removal.data or removal.program):
         if not yes:
             _confirm("removal", "Remove all that?", "--uninstall --yes", output)
-        stop_engines(paths)
-        remove((*removal.data, *removal.program), paths)
+        output.wait_for("stopping the engine")
+        try:
+            stop_engines(paths)
+            targets = (*removal.data, *removal.program)
+            remove(targets, paths, lambda path: output.wait_for(f"removing {path}"))
+        finally:
+            output.end_progress()
         output.note("removed")
     output.document(document)

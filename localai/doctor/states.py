@@ -70,8 +70,9 @@ def _absent(installed: bool) -> str:
 def _models(facts: Snapshot) -> str:
     if facts.models is None:
         return ""
-    size = sum(model.size_bytes or 0 for model in facts.models)
-    count = len(facts.models)
+    apart = [model for model in facts.models if not model.same_file_as]
+    size = sum(model.size_bytes or 0 for model in apart)
+    count = len(apart)
     if not count:
         return "none yet: localai pull starter"
     return f"{counted(count, 'model')}, {bytes_text(size)}"

@@ -7,6 +7,7 @@ which of its models are in memory, and which it has beyond the files here. Print
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from localai.providers.registry import (
     name_in_cloud_allow,
     provider_names,
 )
-from localai.stores.inventory import ModelOnDisk, Place, models_on_disk
+from localai.stores.inventory import ModelOnDisk, Place, files_of, models_on_disk
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
@@ -87,6 +88,18 @@ def available_models(
         tuple(each for each in models if provider is None or provider in each.providers),
         tuple(pair for pair in silent if provider is None or pair[0] == provider),
     )
+
+
+def bytes_here(models: Iterable[AvailableModel]) -> int:
+    """What the models on this machine take; weights that several of them have count once, such as
+    those of an adapted one."""
+    sizes: dict[object, int] = {}
+    for each in models:
+        with contextlib.suppress(OSError):
+            for place in each.places[:1]:
+                weights = files_of(place.path)[0]
+                sizes[weights] = max(sizes.get(weights, 0), each.model.size_bytes or 0)
+    return sum(sizes.values())
 
 
 def is_used(provider: str, found: AvailableModels, config: Config) -> bool:

@@ -41,9 +41,10 @@ def show_run(output: Output, run: StoredRun, *, beside: bool = True) -> None:
 
     cells = run.cells
     rows = zip(cells, settings_apart(cells), strict=True)
-    output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
+    shown = output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
     show_quality(output, cells)
-    qualifying = [*energy_remarks(cells), *remarks(cells)]
+    energy = energy_remarks(cells) if "J/token" in shown else ()
+    qualifying = [*energy, *remarks(cells)]
     if qualifying:
         output.line("")
     for line in qualifying:

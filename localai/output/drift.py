@@ -27,7 +27,7 @@ def print_drift(
 ) -> None:
     """Print a row for each model, its largest differences below it, and the meaning of the
     figures."""
-    output.table(_COLUMNS, [_row(each) for each in found])
+    shown = output.table(_COLUMNS, [_row(each) for each in found])
     places, count = found[0].places, len(found[0].parted)
     prompts = counted(count, "prompt")
     output.paragraph(
@@ -36,7 +36,7 @@ def print_drift(
         f" that ({TOP} likeliest tokens and the rest as one); same top: places with the same"
         " likeliest token; parts after: tokens until greedy answers would differ, the median"
     )
-    if count < FEWEST_CASES:
+    if count < FEWEST_CASES and "95%" in shown:
         output.paragraph(f"no 95% interval: it takes {FEWEST_CASES} prompts at least")
     for each in found:
         for place in each.worst:

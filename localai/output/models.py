@@ -26,6 +26,8 @@ STORE_NAMES: Final[Mapping[str, str]] = {
     "lmstudio": "lmstudio",
     "huggingface": "hub cache",
 }
+USED_BY: Final = "used by"
+"""The column of the engines that open a model, with a star at those that have it in memory."""
 _COLUMNS: Final = (
     Column("name"),
     Column("where"),
@@ -33,18 +35,19 @@ _COLUMNS: Final = (
     Column("quantization", drop=1, label="quant"),
     Column("parameters", drop=4, label="params", right=True),
     Column("context", drop=2, right=True),
-    Column("used by", drop=3),
+    Column(USED_BY, drop=3),
     Column("zone", drop=5),
 )
 
 
-def print_models(models: Sequence[AvailableModel], output: Output) -> None:
-    """The table on stdout. In a pipe, all places of a model stand in one cell."""
+def print_models(models: Sequence[AvailableModel], output: Output) -> frozenset[str]:
+    """The table on stdout. In a pipe, all places of a model stand in one cell. Returns the names of
+    the columns that are seen."""
     columns: Sequence[Column] = _COLUMNS
     if any(_zone(each) != "device" for each in models):
         # A zone other than this machine is never left out.
         columns = tuple(replace(each, drop=0) if each.name == "zone" else each for each in columns)
-    output.table(columns, [_row(each, piped=not output.on_terminal) for each in models])
+    return output.table(columns, [_row(each, piped=not output.on_terminal) for each in models])
 
 
 def _row(listed: AvailableModel, *, piped: bool) -> Row:

@@ -130,26 +130,30 @@ class Output:
         text = json.dumps(document, ensure_ascii=not is_utf8, indent=2)
         self._print(escaped(redacted(text)))
 
-    def table(self, columns: Sequence[Column | str], rows: Sequence[Row | Sequence[str]]) -> None:
+    def table(
+        self, columns: Sequence[Column | str], rows: Sequence[Row | Sequence[str]]
+    ) -> frozenset[str]:
         """Rows under a header. A column that is only a name is never left out.
 
-        Raises ValueError if a row does not have a cell for each column.
+        Returns the names of the columns that are seen, so that nothing explains another one. Raises
+        ValueError if a row does not have a cell for each column.
         """
+        given = [each if isinstance(each, Column) else Column(each) for each in columns]
+        shown = frozenset(each.name for each in given)
         if self.as_json:
-            return
-        shown = [each if isinstance(each, Column) else Column(each) for each in columns]
+            return shown
         filled = [each if isinstance(each, Row) else Row(each) for each in rows]
         for row in filled:
-            if len(row.cells) != len(shown):
-                raise ValueError(f"{len(row.cells)} cells for {len(shown)} columns")
+            if len(row.cells) != len(given):
+                raise ValueError(f"{len(row.cells)} cells for {len(given)} columns")
         if self.on_terminal:
-            lines = [
-                self._styled(line.text, "dim" if line.dim else "")
-                for line in drawn(shown, filled, self.columns)
-            ]
+            table = drawn(given, filled, self.columns)
+            shown = table.shown
+            lines = [self._styled(line.text, "dim" if line.dim else "") for line in table.lines]
         else:
-            lines = list(tabbed(shown, filled))
+            lines = list(tabbed(given, filled))
         self._print("\n".join(lines))
+        return shown
 
     def facts(self, rows: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
         """Each name with its text beside it, on a narrow terminal below it; a third text, the
@@ -202,7 +206,7 @@ class Output:
             content = content.encode("utf-8", "replace")
         self._hide()
         if self.on_terminal:
-            self.stdout.write(sanitize(content.decode("utf-8", "replace")))
+            self._shown().write(sanitize(content.decode("utf-8", "replace")))
         else:
             self.stdout.flush()
             self.stdout.buffer.write(content)
@@ -224,10 +228,13 @@ class Output:
         if not self.quiet:
             self._say_marked("warning:", "yellow", sanitize_line(text))
 
-    def error(self, error: LocalaiError, *, run: str = "run:") -> None:
+    def error(
+        self, error: LocalaiError, *, run: str = "run:", doctor: str = "localai doctor"
+    ) -> None:
         """How the command failed: text on stderr, or the document that a failed --json promises.
 
-        An interruption by the user needs no text. `run` stands before the line that helps.
+        An interruption by the user needs no text. `run` stands before the line that helps, `doctor`
+        begins the line that finds the cause.
         """
         hide_live_lines()
         if self.as_json:
@@ -236,7 +243,7 @@ class Output:
             self.document(failure_document(error, self.command))
         elif not isinstance(error, Interrupted):
             self._say_marked("error:", "red", sanitize_line(error.message))
-            why = f"localai doctor {error.check}" if error.check else None
+            why = f"{doctor} {error.check}" if error.check else None
             if error.hint or error.command or why:
                 self._say("")
             if error.hint:
@@ -277,8 +284,8 @@ class Output:
     @contextmanager
     def paged(self) -> Iterator[None]:
         """Show the block's output, on a terminal, in the user's pager if it is longer than the
-        screen, as git does: $PAGER, else less."""
-        if self.as_json or not self.on_terminal or self.stdout is None:
+        screen, as git does: $PAGER, else less. So with it what the block says to the person."""
+        if self.as_json or not self.on_terminal or self._page is not None:
             yield
             return
         self._page = whole = io.StringIO()
@@ -322,13 +329,21 @@ class Output:
 
     def _print(self, line: str) -> None:
         self._hide()
-        print(redacted(line), file=self.stdout if self._page is None else self._page, flush=True)
+        print(redacted(line), file=self._shown(), flush=True)
+
+    def _shown(self) -> TextIO:
+        """Where what is for stdout goes now."""
+        return self.stdout if self._page is None else self._page
 
     def _say(self, text: str, style: Style = "") -> None:
         """Write lines to stderr. If it is closed or its disk is full, nobody can be told."""
         if self.stderr is None:
             return
         lines = self._styled(redacted(text), style, self.stderr)
+        if self._page is not None and is_terminal(self.stderr):
+            self._hide()
+            print(lines, file=self._page)
+            return
         if self._live is not None:
             self._live.print_above(lines)
             return

@@ -68,9 +68,16 @@ def tabbed(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[str]:
         yield "\t".join(map(sanitize_line, row.cells))
 
 
-def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Iterator[Line]:
-    """The lines of the table, none longer than `available` cells except for keys that are
-    longer."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A drawn table: its lines, and the names of the columns that are in them."""
+
+    lines: Sequence[Line]
+    shown: frozenset[str]
+
+
+def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Drawn:
+    """The table, no line longer than `available` cells except for keys that are longer."""
     shown = [number for number, column in enumerate(columns) if not column.only_piped]
     columns = [columns[number] for number in shown]
     groups = [
@@ -78,13 +85,11 @@ def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Ite
         for row in rows
     ]
     fitted = _Fitted(columns, [line for group in groups for line in group], available)
-    yield Line(fitted.line([column.label or column.name for column in columns]), dim=True)
+    lines = [Line(fitted.line([column.label or column.name for column in columns]), dim=True)]
     for row, group in zip(rows, groups, strict=True):
-        for line in group:
-            for text in fitted.lines(line):
-                yield Line(text, row.dim)
-        for text in _below(row.below, available):
-            yield Line(text, dim=True)
+        lines += [Line(text, row.dim) for line in group for text in fitted.lines(line)]
+        lines += [Line(text, dim=True) for text in _below(row.below, available)]
+    return Drawn(lines, fitted.shown)
 
 
 class _Fitted:
@@ -104,6 +109,11 @@ class _Fitted:
         if self._excess() > 0:
             self._narrow_key(rows)
             self._fit()
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The names of the columns that are shown, in the row or below it."""
+        return frozenset(self._columns[number].name for number in (*self._shown, *self._below))
 
     def line(self, row: Sequence[str]) -> str:
         """The row in one line, as the header is."""

@@ -10,12 +10,13 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
 from localai.errors import NotRemoved
+from localai.files import bytes_once
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -74,22 +75,21 @@ class Uninstallation:
     """The files that an uninstallation removes, and those that stay (`left`).
 
     `data` are conversations, settings, models and caches. `program` is the environment that
-    install.sh made and the link to it; empty if localai was installed otherwise.
+    install.sh made and the link to it; empty if localai was installed otherwise. `size_bytes` is
+    the size of the files that are removed, each once whatever its names; links do not count.
     """
 
     data: tuple[Path, ...]
     program: tuple[Path, ...]
     left: tuple[Left, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the files that are removed; links do not count."""
-        return sum(_bytes_below(path) for path in (*self.data, *self.program))
+    size_bytes: int
 
 
 def plan_uninstall(paths: Paths) -> Uninstallation:
     """The files that would be removed and those that would stay. Touches nothing."""
-    return Uninstallation(tuple(own_data(paths)), tuple(_program(paths)), tuple(_left(paths)))
+    data, program = tuple(own_data(paths)), tuple(_program(paths))
+    size = _bytes_below(*data, *program)
+    return Uninstallation(data, program, tuple(_left(paths)), size)
 
 
 def written_by_hand(paths: Paths) -> tuple[Path, ...]:
@@ -111,12 +111,16 @@ def own_data(paths: Paths) -> Iterator[Path]:
         yield from sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
-def remove(targets: Iterable[Path], paths: Paths) -> None:
-    """Remove `targets`, and localai's own folders if nothing else is in them.
+def remove(
+    targets: Iterable[Path], paths: Paths, before: Callable[[Path], object] = lambda _: None
+) -> None:
+    """Remove `targets`, and localai's own folders if nothing else is in them. `before` is told each
+    target before it goes.
 
     A link is removed, its target stays. Raises NotRemoved at the first that cannot be removed.
     """
     for target in targets:
+        before(target)
         try:
             if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target)
@@ -176,30 +180,31 @@ def _links(*prefixes: Path) -> Iterator[Path]:
 def _left(paths: Paths) -> Iterator[Left]:
     from localai.stores.inventory import stored_models
 
-    sizes: dict[str, int] = {}
-    places: dict[str, list[str]] = {}
+    files: dict[str, list[Path]] = {}
     for model in stored_models(paths):
         real = model.path.resolve()
         adopted = model.store == "localai"
         if adopted and real.is_relative_to(paths.models_dir.resolve()):
             continue
         what = "models that were adopted" if adopted else f"{model.store}'s models"
-        sizes[what] = sizes.get(what, 0) + _bytes_below(real)
-        places.setdefault(what, []).append(str(real.parent))
-    for what, size in sizes.items():
-        yield Left(what, Path(os.path.commonpath(places[what])), size)
+        files.setdefault(what, []).append(real)
+    for what, found in files.items():
+        folder = Path(os.path.commonpath([file.parent for file in found]))
+        yield Left(what, folder, _bytes_below(*found))
 
 
-def _bytes_below(path: Path) -> int:
-    if path.is_symlink():
-        return 0
-    if not path.is_dir():
-        with contextlib.suppress(OSError):
-            return path.stat().st_size
-        return 0
-    total = 0
+def _bytes_below(*paths: Path) -> int:
+    return bytes_once(status for path in paths for status in _statuses(path))
+
+
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """Those of the files at or below `path`; none for a link."""
+    with contextlib.suppress(OSError):
+        if path.is_symlink():
+            return
+        if not path.is_dir():
+            yield path.stat()
     for folder, _, names in os.walk(path):
         for name in names:
             with contextlib.suppress(OSError):
-                total += Path(folder, name).lstat().st_size
-    return total
+                yield Path(folder, name).lstat()

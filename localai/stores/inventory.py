@@ -112,6 +112,15 @@ def mlx_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[R
     return [model for _, model in _stored_mlx_models(paths, environ)]
 
 
+def files_of(path: Path) -> tuple[tuple[int, int], ...]:
+    """What all names of the model at `path` share, a file or an MLX folder: the inodes of its first
+    weights, and of what says how they are read. Raises OSError."""
+    if not path.is_dir():
+        return (inode_of(path.stat()),)
+    weights = sorted(path.glob("*.safetensors"))[:1]
+    return tuple(inode_of(file.stat()) for file in (*weights, path / "config.json"))
+
+
 def _in_each_place(paths: Paths, environ: Mapping[str, str]) -> Iterator[ModelOnDisk]:
     headers, digests = HeaderCache(paths), DigestCache(paths)
     for stored in stored_models(paths, environ):
@@ -145,6 +154,6 @@ def _keys(model: ModelOnDisk) -> Iterator[tuple[object, ...]]:
         return
     has_projector = model.model.projector is not None
     with contextlib.suppress(OSError):
-        yield (inode_of(model.places[0].path.stat()), has_projector)
+        yield (*files_of(model.places[0].path), has_projector)
     if model.digest is not None:
         yield (model.digest, has_projector)

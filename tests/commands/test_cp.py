@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 from localai.paths import Paths
@@ -105,3 +107,28 @@ def test_a_copy_that_was_killed_in_the_middle_is_completed(
     parts[1].write_text("another")
     assert run_localai("cp", "split", "twin").returncode == 2
     assert parts[1].read_text() == "another"
+
+
+def test_a_second_name_is_no_second_file_wherever_files_are_counted(
+    localai_home: Path, run_localai: RunLocalai, smollm2_path: Path
+) -> None:
+    starter = localai_home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+    starter.parent.mkdir(parents=True)
+    starter.write_bytes(smollm2_path.read_bytes())
+    assert run_localai("cp", "starter", "tiny").returncode == 0
+    size = starter.stat().st_size
+    removal = json.loads(run_localai("setup", "--uninstall", "--dry-run", "--json").stdout)
+    assert size <= removal["size_bytes"] < 1.5 * size
+    assert b"1 model on this machine, 98.4 MB" in run_localai("list").stderr
+    models = run_localai("doctor", "models").stdout.decode()
+    assert "1 model, 98.4 MB" in models
+
+
+def test_a_second_name_of_a_folder_is_no_second_model(
+    localai_home: Path, run_localai: RunLocalai, mlx_model_path: Path
+) -> None:
+    mine = localai_home / "data/models/mine"
+    shutil.copytree(mlx_model_path, mine, copy_function=os.link)
+    assert run_localai("cp", "mine", "other").returncode == 0
+    [model] = json.loads(run_localai("list", "--json").stdout)["models"]
+    assert [place["name"] for place in model["places"]] == ["mine", "other"]

@@ -193,3 +193,18 @@ def test_escapes_in_a_file_name_do_not_reach_the_terminal(
     listed = run_localai("list").stdout
     assert b"a0;ownedb" in listed or b"ab" in listed
     assert b"\x1b" not in listed
+
+
+def test_what_is_in_memory_is_named_where_the_column_with_the_star_is_not(
+    home_with_starter: Paths, run_localai: RunLocalai, pty: Callable[..., Terminal]
+) -> None:
+    assert run_localai("chat", "-n", "--max-tokens", "1", "hello").returncode == 0
+    wide = pty("list", columns=100)
+    wide.wait_exit()
+    assert "llamacpp*" in wide.screen
+    assert "* is in memory" in wide.screen
+    narrow = pty("list", columns=40)
+    narrow.wait_exit()
+    said = " ".join(narrow.screen.split())
+    assert "*" not in said
+    assert "in memory: starter" in said

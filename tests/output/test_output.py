@@ -252,7 +252,7 @@ ROWS = [
 
 
 def _table(available: int, rows: list[Row] | None = None) -> list[str]:
-    return [line.text for line in drawn(COLUMNS, ROWS if rows is None else rows, available)]
+    return [line.text for line in drawn(COLUMNS, ROWS if rows is None else rows, available).lines]
 
 
 def test_a_table_that_fits_is_shown_whole() -> None:
@@ -295,7 +295,7 @@ def test_further_names_stand_under_a_row_on_a_terminal_only(open_output: Open) -
 
 
 def test_wide_characters_take_two_cells() -> None:
-    lines = list(drawn([Column("model"), Column("size")], [Row(["模型", "1 GB"])], 80))
+    lines = drawn([Column("model"), Column("size")], [Row(["模型", "1 GB"])], 80).lines
     assert lines[1].text == "模型   1 GB"
 
 
@@ -335,18 +335,18 @@ def test_a_line_to_paste_ends_between_its_words_and_the_shell_reads_on() -> None
 def test_what_never_fits_beside_the_key_stands_below_it_and_no_line_is_too_long() -> None:
     columns = [Column("model"), Column("speed"), Column("memory"), Column("disk", right=True)]
     rows = [Row(["hf.co/org/model-GGUF:Q4_K_M", "8-13 tok/s", "1.2 GB", "1.0 GB"])]
-    assert [line.text for line in drawn(columns, rows, 40)] == [
+    assert [line.text for line in drawn(columns, rows, 40).lines] == [
         "model         speed       memory    disk",
         "hf.co/org/model-GGUF:Q4_K_M",
         "              8-13 tok/s  1.2 GB  1.0 GB",
     ]
-    assert [line.text for line in drawn(columns, rows, 30)] == [
+    assert [line.text for line in drawn(columns, rows, 30).lines] == [
         "model       speed       memory",
         "hf.co/org/model-GGUF:Q4_K_M",
         "            8-13 tok/s  1.2 GB",
         "    disk: 1.0 GB",
     ]
-    assert [line.text for line in drawn(columns, rows, 18)] == [
+    assert [line.text for line in drawn(columns, rows, 18).lines] == [
         "model   speed",
         "hf.co/org/model-GGUF:Q4_K_M",
         "        8-13 tok/s",

@@ -16,7 +16,7 @@ from localai.doctor.capture.context import Context
 from localai.doctor.facts.models import Blob, ModelFile, OllamaStore
 from localai.engine.template_findings import RememberedFindings
 from localai.errors import LocalaiError, NotFound
-from localai.files import content_key
+from localai.files import content_key, inode_of
 from localai.remembered import Remembered
 from localai.stores.folders import StoredModel
 from localai.stores.inventory import stored_models
@@ -48,7 +48,8 @@ def models(context: Context) -> tuple[ModelFile, ...]:
     remembered = Remembered(context.paths.cache_dir / "doctor.json", version=_VERSION, most=_MOST)
     stored = itertools.islice(stored_models(context.paths, context.environ), _MOST_MODELS)
     known_findings = RememberedFindings(context.paths.cache_dir)
-    found = [_with_findings(_model(each, remembered), known_findings) for each in stored]
+    names: dict[tuple[int, int], str] = {}
+    found = [_with_findings(_model(each, remembered, names), known_findings) for each in stored]
     remembered.save()
     architectures = {model.architecture for model in found if model.architecture}
     supported = _supported(architectures, remembered)
@@ -60,10 +61,13 @@ def models(context: Context) -> tuple[ModelFile, ...]:
     )
 
 
-def _model(stored: StoredModel, remembered: Remembered) -> ModelFile:
+def _model(
+    stored: StoredModel, remembered: Remembered, names: dict[tuple[int, int], str]
+) -> ModelFile:
+    """The facts of a model. `names` are those of the models before it, by their files."""
     try:
         key = content_key(stored.path)
-        size = stored.path.stat().st_size
+        status = stored.path.stat()
     except OSError as error:
         return ModelFile(stored.name, stored.store, str(stored.path), problem=str(error.strerror))
     header = _read_remembered(remembered.get(key))
@@ -71,11 +75,13 @@ def _model(stored: StoredModel, remembered: Remembered) -> ModelFile:
         header = _read(stored.path)
         if not header.missing_parts:
             remembered.put(key, asdict(header))
+    first = names.setdefault(inode_of(status), stored.name)
     return ModelFile(
         name=stored.name,
         store=stored.store,
         path=str(stored.path),
-        size_bytes=size,
+        size_bytes=status.st_size,
+        same_file_as="" if first == stored.name else first,
         **{name: getattr(header, name) for name in _Header.__slots__},
     )
 

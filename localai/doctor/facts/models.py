@@ -13,13 +13,14 @@ class ModelFile:
 
     `template_problems` and `template_suspicions` are sentences. `answers` says that the model is
     made for chat, so that it needs a template. `supported` says whether the embedded engine has its
-    architecture.
+    architecture. `same_file_as` is another model here whose file this is too; "" if there is none.
     """
 
     name: str | None = None
     store: str | None = None
     path: str | None = None
     size_bytes: int | None = None
+    same_file_as: str | None = None
     problem: str | None = None
     architecture: str | None = None
     supported: bool | None = None
