@@ -134,12 +134,13 @@ def cost(
     elif not rows:
         output.note(f"no calls since {start}")
     else:
-        _show(output, by, totals, total, plot=plot)
         from localai.output.cost import print_local_cost
 
-        if watts is not None or price is not None or against is not None:
-            method = f"your {watts:g} W × busy time" if watts is not None else ""
-            print_local_cost(output, local, days, method)
+        with output.paged():
+            _show(output, by, totals, total, plot=plot)
+            if watts is not None or price is not None or against is not None:
+                method = f"your {watts:g} W × busy time" if watts is not None else ""
+                print_local_cost(output, local, days, method)
 
 
 def _show(output: Output, by: str, totals: list[Total], total: Total, *, plot: bool) -> None:

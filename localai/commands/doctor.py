@@ -236,7 +236,8 @@ def _show(
     from localai.output.doctor import show_diagnosis
 
     groups = {each.group for each in all_checks() if each.code in codes}
-    show_diagnosis(output, found, snapshot, groups, verbose=verbose)
+    with output.paged():
+        show_diagnosis(output, found, snapshot, groups, verbose=verbose)
 
 
 def _mend(output: Output, found: Diagnosis, codes: frozenset[str], *, yes: bool) -> Diagnosis:
@@ -292,7 +293,8 @@ def _explain(output: Output, words: list[str]) -> None:
         return
     from localai.output.doctor import show_check
 
-    show_check(output, check)
+    with output.paged():
+        show_check(output, check)
 
 
 def _list(output: Output, codes: frozenset[str]) -> None:
@@ -306,4 +308,5 @@ def _list(output: Output, codes: frozenset[str]) -> None:
         return
     from localai.output.doctor import show_list
 
-    show_list(output, wanted)
+    with output.paged():
+        show_list(output, wanted)

@@ -47,4 +47,5 @@ def hardware(
         from localai.output.documents.hardware import hardware_document
 
         output.document(hardware_document(machine, profile))
-    output.facts(machine_facts(machine))
+    with output.paged():
+        output.facts(machine_facts(machine))

@@ -129,9 +129,10 @@ def list_all(as_json: Json = False) -> None:
 
         output.document(preset_list_document(found))
     rows = [[each.name, each.base, ", ".join(_sets(each)), each.description] for each in found]
-    output.table(_COLUMNS, rows)
-    if not found:
-        output.note("there is no preset: localai preset new reviewer --from qwen3:8b -s …")
+    with output.paged():
+        output.table(_COLUMNS, rows)
+        if not found:
+            output.note("there is no preset: localai preset new reviewer --from qwen3:8b -s …")
 
 
 @app.command()
@@ -146,7 +147,8 @@ def show(name: _Name, as_json: Json = False) -> None:
 
         output.document(preset_show_document(preset, text))
         return
-    output.write(text)
+    with output.paged():
+        output.write(text)
 
 
 @app.command()
@@ -265,7 +267,9 @@ def _changed(
     if kv is not None and kv not in get_args(KvType):
         raise InvalidInput(f"--kv takes {', '.join(get_args(KvType))}, not {kv!r}")
     if think is not None and think not in get_args(Think):
-        raise InvalidInput(f"--think takes {', '.join(get_args(Think))}, not {think!r}")
+        raise InvalidInput(
+            f"--think takes {', '.join(get_args(Think))}, not {think!r}", hint="--think high"
+        )
     return replace(
         preset,
         base=base or preset.base,

@@ -57,17 +57,18 @@ def privacy(
 
         output.document(privacy_document(rules, found, ledger))
         return
-    output.line("Policy")
-    output.table(_RULES, list(rules.items()))
-    output.line()
-    output.line("What could talk")
-    output.table(_FINDINGS, [_finding_row(finding) for finding in found])
-    output.line()
-    output.line(f"What left this machine (last {since})")
-    if ledger:
-        output.table(_EGRESS, _ledger_rows(ledger))
-    else:
-        output.note("nothing")
+    with output.paged():
+        output.line("Policy")
+        output.table(_RULES, list(rules.items()))
+        output.line()
+        output.line("What could talk")
+        output.table(_FINDINGS, [_finding_row(finding) for finding in found])
+        output.line()
+        output.line(f"What left this machine (last {since})")
+        if ledger:
+            output.table(_EGRESS, _ledger_rows(ledger))
+        else:
+            output.note("nothing")
 
 
 def _pictures_bytes(paths: Paths) -> int:
@@ -79,7 +80,7 @@ def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
     try:
         seconds = parse_age(since)
     except ValueError as error:
-        raise InvalidInput(f"--since must be {error}, not {since!r}") from error
+        raise InvalidInput(f"--since must be {error}, not {since!r}", hint="--since 30d") from error
     with existing_database(paths.database) as database:
         return [] if database is None else database.egress_since(time.time() - seconds)
 

@@ -34,7 +34,8 @@ def ps(as_json: Json = False) -> None:
     document = ps_document(workers(paths), lambda path: name_of_file(path, paths))
     output.document(document)
     if document["workers"]:
-        output.table(_COLUMNS, [_row(worker) for worker in document["workers"]])
+        with output.paged():
+            output.table(_COLUMNS, [_row(worker) for worker in document["workers"]])
     else:
         output.note("no model is in memory")
 

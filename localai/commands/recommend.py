@@ -92,7 +92,8 @@ def recommend(
         output.document(recommend_document(task, profile, shown, kept))
         return
     notes = [] if kept is None else hub_notes(kept, len(new))
-    _show(found, notes, output, count or _SHOWN, everything=everything)
+    with output.paged():
+        _show(found, notes, output, count or _SHOWN, everything=everything)
 
 
 def _ask_hub(config: Config, paths: Paths, machine: Machine, output: Output) -> KeptHub | None:

@@ -42,7 +42,8 @@ def show(
             raise NotFound(
                 f"{details.model.id} has no chat template", command=("localai", "show", model)
             )
-        output.write(details.template + "\n")
+        with output.paged():
+            output.write(details.template + "\n")
         return
     table = memory_table(details, paths, ctx, kv_type=config["engine.kv_type"])
     machine = machine_of(profile, paths, output)
@@ -56,4 +57,5 @@ def show(
         from localai.output.documents.show import show_document
 
         output.document(show_document(details, table, speed, ctx))
-    output.facts(details_facts(details, table, speed))
+    with output.paged():
+        output.facts(details_facts(details, table, speed))

@@ -16,7 +16,7 @@ from localai.chat.templates import (
     parse_template,
     user_folder,
 )
-from localai.commands.options import Json, Yes
+from localai.commands.options import Json, Quiet, Yes
 from localai.commands.verbs import Verbs
 from localai.errors import InvalidInput
 from localai.files import cannot_write, write_atomically
@@ -73,7 +73,8 @@ def list_all(as_json: Json = False) -> None:
         ]
         for template in found
     ]
-    output.table(_COLUMNS, rows)
+    with output.paged():
+        output.table(_COLUMNS, rows)
 
 
 @app.command()
@@ -87,7 +88,8 @@ def show(name: _Name, as_json: Json = False) -> None:
 
         output.document(show_document(template, text))
     else:
-        output.write(text if text.endswith("\n") else f"{text}\n")
+        with output.paged():
+            output.write(text if text.endswith("\n") else f"{text}\n")
 
 
 @app.command()
@@ -131,9 +133,9 @@ def edit(name: _Name) -> None:
 
 
 @app.command()
-def rm(name: _Name, yes: Yes = False, as_json: Json = False) -> None:
+def rm(name: _Name, yes: Yes = False, quiet: Quiet = False, as_json: Json = False) -> None:
     """Remove a template of your own. A bundled template with that name is used again."""
-    output = Output("template", as_json=as_json)
+    output = Output("template", as_json=as_json, quiet=quiet)
     paths = locate()
     template = find_template(name, paths)
     if template.bundled:

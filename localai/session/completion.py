@@ -40,6 +40,7 @@ class SlashCompleter(Completer):
             "show": lambda: ((name, "") for name in KINDS_OF_SHOW),
             "think": lambda: ((name, "") for name in (*get_args(Think), "default", "hide", "show")),
             "load": self._conversations,
+            "doctor": _checks,
             "template": self._templates,
         }
 
@@ -109,6 +110,14 @@ class _ModelNames:
             )
             self._thread.start()
         return self._names or []
+
+
+def _checks() -> Iterator[tuple[str, str]]:
+    """The groups of doctor's checks, and the checks."""
+    from localai.doctor.checks import CHECKS, GROUPS
+
+    yield from ((group, "") for group in GROUPS)
+    yield from ((code, one_line(check.title, 50)) for code, check in CHECKS.items())
 
 
 def _matching(start: str, choices: Iterable[tuple[str, str]]) -> Iterator[Completion]:

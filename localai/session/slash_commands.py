@@ -11,6 +11,7 @@ from localai.near_names import near_names
 from localai.session import conversation_commands as conversation
 from localai.session import model_commands as model
 from localai.session import text_commands as text
+from localai.session.doctor_command import doctor
 from localai.session.state import Session
 
 KEYS = (
@@ -53,8 +54,8 @@ def help_(session: Session, argument: str) -> None:
             session.output.paragraph(" ".join(paragraph.split()))
     else:
         rows = [(command.synopsis, command.summary) for command in COMMANDS]
-        with session.output.paged():
-            session.output.facts([*rows, ("/help keys", "what the keyboard does")])
+        # Not in a pager: what is said in a session stays above the prompt, as answers do.
+        session.output.facts([*rows, ("/help keys", "what the keyboard does")])
 
 
 def bye(session: Session, _argument: str) -> None:
@@ -85,6 +86,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("title", (), "[TEXT]", "name the conversation", conversation.title),
     Command("history", (), "[TEXT]", "the last conversations", conversation.history),
     Command("copy", (), "[N]", "an answer to the clipboard", text.copy),
+    Command("doctor", (), "[WHAT]", "what is wrong here, and what mends it", doctor),
     Command("clear", (), "", "begin a new conversation", conversation.clear),
     Command("bye", ("exit", "quit"), "", "leave", bye),
 )

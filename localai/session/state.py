@@ -94,7 +94,8 @@ class Session:
         if (error.command or "").startswith("localai config set"):
             error.hint = error.hint or _ANEW
         is_typed_here = error.command is None or error.command.startswith("/")
-        self.output.error(error, run="run:" if is_typed_here else "in a shell:")
+        run = "run:" if is_typed_here else "in a shell:"
+        self.output.error(error, run=run, doctor="/doctor")
 
     def take_system(self, system: str) -> None:
         """Use a template's system prompt from here on, until `drop_template`."""

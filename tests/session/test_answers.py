@@ -15,6 +15,7 @@ from localai.paths import Paths
 from tests.session.conftest import PATIENCE_S, Typist, kept
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
+from tests.support.file_server import FileServer
 from tests.support.own_server import LlamaServer
 
 Start = Callable[..., Typist]
@@ -218,3 +219,19 @@ def test_sixty_columns_are_enough(session: Start) -> None:
     for line in ("/context", "/show", "/set", "/branches", "/history", "/show messages"):
         assert "Traceback" not in typist.line(line)
     assert len(typist.status()) <= 60
+
+
+def test_the_check_that_an_error_names_is_made_in_the_session(session: Start, home: Paths) -> None:
+    typist = session()
+    shown = typist.line("/doctor memory")
+    assert "memory" in shown
+    assert "checks: " in shown
+    assert "disk " not in shown
+    assert "there is no check and no group 'nothing'" in typist.line("/doctor nothing")
+
+
+def test_the_line_that_finds_a_cause_is_one_of_the_session(session: Start, home: Paths) -> None:
+    with FileServer() as server:
+        typist = session(env={"OLLAMA_HOST": server.host})
+        shown = typist.line("/model ollama/qwen3:8b")
+        assert "why: /doctor ollama-port-taken" in shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.bench.forms import write_report
-from localai.commands.options import Json, Yes
+from localai.commands.options import Json, Quiet, Yes
 from localai.errors import InvalidInput, NotFound
 from localai.output.output import Output
 from localai.paths import locate
@@ -41,7 +41,8 @@ def list_runs(
 
         output.document(bench_list_document(runs))
     if runs:
-        output.table(RUN_COLUMNS, [run_row(run) for run in runs])
+        with output.paged():
+            output.table(RUN_COLUMNS, [run_row(run) for run in runs])
     else:
         output.note("nothing was measured yet: localai bench")
 
@@ -77,7 +78,8 @@ def show(
     if html is not None:
         write_report(html, run, None, output)
         return
-    show_run(output, run)
+    with output.paged():
+        show_run(output, run)
 
 
 def _share(file: Path, run: StoredRun, output: Output) -> None:
@@ -109,12 +111,13 @@ def rm(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove every benchmark.")] = False,
     yes: Yes = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Remove benchmarks."""
     if bool(ids) == everything:
         raise InvalidInput("which? give ids, or --all", command="localai bench list")
-    output = Output("bench", as_json=as_json)
+    output = Output("bench", as_json=as_json, quiet=quiet)
     with _database() as database:
         if database is None:
             found = []
@@ -140,7 +143,7 @@ def rm(
 
         output.document(bench_rm_document([run.id for run in found]))
     for run in found:
-        output.line(f"removed {run.id}")
+        output.note(f"removed {run.id}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.history.selection import Ids, found_ids, required
-from localai.commands.options import Json, Yes
+from localai.commands.options import Json, Quiet, Yes
 from localai.config import parse_age
 from localai.database import existing_database
 from localai.errors import InvalidInput
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_NAMED = 10
 
 
-def remove(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
+def remove(ids: Ids = None, yes: Yes = False, quiet: Quiet = False, as_json: Json = False) -> None:
     """Delete conversations for good.
 
     Their texts, their words in the search index, their KV states and their prompts in the prompt
@@ -31,7 +31,7 @@ def remove(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
     """
     if not ids:
         raise InvalidInput("which conversations?", command="localai history list")
-    output = Output("history", as_json=as_json)
+    output = Output("history", as_json=as_json, quiet=quiet)
     paths = locate()
     with existing_database(paths.database) as existing:
         database = required(existing)
@@ -51,6 +51,7 @@ def prune(
         bool, typer.Option("--dry-run", help="List what would be deleted, delete nothing.")
     ] = False,
     yes: Yes = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Delete old conversations for good.
@@ -62,7 +63,7 @@ def prune(
             "--older-than or --keep says which", command="localai history prune --older-than 90d"
         )
     before = None if older_than is None else time.time() - _duration(older_than)
-    output = Output("history", as_json=as_json)
+    output = Output("history", as_json=as_json, quiet=quiet)
     paths = locate()
     with existing_database(paths.database) as database:
         rows = [] if database is None else database.stale(before, keep)
@@ -76,7 +77,9 @@ def _duration(text: str) -> float:
     try:
         return parse_age(text)
     except ValueError as error:
-        raise InvalidInput(f"--older-than must be {error}, not {text!r}") from error
+        raise InvalidInput(
+            f"--older-than must be {error}, not {text!r}", hint="--older-than 30d"
+        ) from error
 
 
 def _show_stale(rows: list[ConversationSummary], output: Output, *, dry_run: bool) -> None:

@@ -62,14 +62,15 @@ def list_conversations(
 
         output.document(list_document(rows, more=more))
         return
-    if rows:
-        print_conversations(rows, output)
-    elif database is None or criteria == criteria_of():
-        output.note('none is kept yet: localai chat "hello"')
-    else:
-        output.note("there is no such conversation")
-    if more:
-        output.note(f"the newest {limit}; --limit 0 lists all")
+    with output.paged():
+        if rows:
+            print_conversations(rows, output)
+        elif database is None or criteria == criteria_of():
+            output.note('none is kept yet: localai chat "hello"')
+        else:
+            output.note("there is no such conversation")
+        if more:
+            output.note(f"the newest {limit}; --limit 0 lists all")
 
 
 def search(
@@ -103,12 +104,13 @@ def search(
 
         output.document(search_document(query, hits, more=more))
         return _NOTHING_FOUND if not hits else 0
-    if hits:
-        print_hits(hits, output)
-    else:
-        output.note(f"nothing was said with {query}")
-    if more:
-        output.note(f"the newest {limit}; --limit 0 shows all")
+    with output.paged():
+        if hits:
+            print_hits(hits, output)
+        else:
+            output.note(f"nothing was said with {query}")
+        if more:
+            output.note(f"the newest {limit}; --limit 0 shows all")
     return _NOTHING_FOUND if not hits else 0
 
 
@@ -151,15 +153,16 @@ def show(
 
         output.document(show_document(conversation_document(row, leaf, shown, pictures)))
         return
-    output.note(f"{identifier} · {moment_text(row.updated_at)} · {conversation_name(row.title)}")
-    output.note("")
     with output.paged():
+        moment, called = moment_text(row.updated_at), conversation_name(row.title)
+        output.note(f"{identifier} · {moment} · {called}")
+        output.note("")
         if everything:
             print_tree(kept.tree, output)
         else:
             print_branch(turns, output)
-    if not everything and branch is None and (others := len(kept.tree.ends()) - 1) > 0:
-        output.note(f"{counted(others, 'more branch', 'more branches')}: --all, --branch N")
+        if not everything and branch is None and (others := len(kept.tree.ends()) - 1) > 0:
+            output.note(f"{counted(others, 'more branch', 'more branches')}: --all, --branch N")
 
 
 def _found_or_last(database: Database, prefix: str | None) -> str:
