@@ -16,7 +16,7 @@ from localai.formats.gguf_quantization import quantize_file
 from localai.stores.model_defaults import defaults_file, keep_defaults
 from localai.types import ResolvedModel
 from tests.formats.synthetic import MODELS, Spec, write
-from tests.support.command import COMMAND, RunLocalai
+from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 from tests.support.ollama import OllamaServer, start_ollama
 from tests.support.weights import SYSTEM_PROMPT, require
 
@@ -293,3 +293,29 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
     assert listed["models"] == []
     quantized(run_localai, short_f16, "--to", "q4_0")
     assert [path.name for path in models.iterdir()] == ["smol-q4_0.gguf"]
+
+
+@pytest.mark.real_process
+@pytest.mark.parametrize("to", ["f16", "q8_0", "q4_k_m"])
+def test_without_its_package_that_is_named_and_not_ollama(
+    smollm2_path: Path, run_localai: RunLocalai, tmp_path: Path, to: str
+) -> None:
+    hidden = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}", **STOPPED}
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['gguf'] = None\n")
+    done = run_localai("quantize", smollm2_path, "--to", to, "--force", env=hidden)
+    said = done.stderr.decode()
+    assert done.returncode == 3, said
+    assert "the package gguf is needed, and it is not installed" in said
+    assert "-m pip install 'gguf>=0.17'" in said
+    assert "Ollama" not in said, "it quantizes nothing that was quantized"
+
+
+@pytest.mark.real_process
+def test_what_ollama_could_make_is_said_beside_the_missing_package(
+    f16: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['gguf'] = None\n")
+    hidden = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}", **STOPPED}
+    said = run_localai("quantize", f16, "--to", "q8_0", env=hidden).stderr.decode()
+    assert "the package gguf is needed" in said
+    assert "a running Ollama quantizes to it, too: ollama serve" in said

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localai.errors import InvalidInput, Unreachable
+from localai.errors import Unreachable
 from localai.files import sync_folder
 from localai.formats.gguf_quantization import fallback_shares
 from localai.library.quantization.conversion import LOSSLESS, Conversion, GgufSource, spelling
@@ -28,20 +28,15 @@ def ollama_runs(config: Config, paths: Paths) -> bool:
     return running_ollama(config, paths, os.environ) is not None
 
 
-def ollama_conversion(
-    source: GgufSource, to: str, config: Config, paths: Paths, *, force: bool
-) -> Conversion:
-    """Makes `source` into the type `to`, one of `BITS_PER_WEIGHT`.
+def takes(source: GgufSource) -> bool:
+    """Whether Ollama quantizes the source: one file, whose type is not quantized yet."""
+    return len(source.parts) == 1 and source.header.quantization in LOSSLESS
 
-    Raises InvalidInput if Ollama does not take the source, Unreachable if none runs.
-    """
-    _check(source, force=force)
+
+def ollama_conversion(source: GgufSource, to: str, config: Config) -> Conversion:
+    """Has a running Ollama make `source`, which it takes, into the type `to`, one of
+    `BITS_PER_WEIGHT`."""
     shown = spelling(to)
-    if not ollama_runs(config, paths):
-        raise Unreachable(
-            f"Ollama quantizes to {shown}, and it does not run on this machine",
-            command="ollama serve",
-        )
     made = round(source.header.parameter_count * BITS_PER_WEIGHT[to] / 8)
 
     def make(path: Path) -> Generator[WorkProgress, None, None]:
@@ -71,17 +66,3 @@ def _make(
         except OSError:
             shutil.copyfile(found, target)
             sync_folder(target)
-
-
-def _check(source: GgufSource, *, force: bool) -> None:
-    if len(source.parts) > 1:
-        raise InvalidInput(
-            "Ollama quantizes models of one file, and this one is in several",
-            hint="--to q8_0 takes parts",
-        )
-    kind = source.header.quantization
-    if force and kind not in LOSSLESS:
-        raise InvalidInput(
-            f"Ollama does not quantize {kind} again, not with --force either",
-            hint="--to q4_0 (or another plain type) --force",
-        )

@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
-from localai.errors import InsufficientResources, InvalidInput
+from localai.errors import InsufficientResources, InvalidInput, NotFound
 from localai.formats import gguf_quantization as quantization
 from localai.formats.gguf_names import without_type
 from localai.library.copy import own_path
 from localai.library.quantization.conversion import LOSSLESS, Conversion, read_gguf_source
 from localai.library.quantization.ggml import ggml_conversion
 from localai.library.quantization.mlx import mlx_conversion
-from localai.library.quantization.ollama import BITS_PER_WEIGHT, ollama_conversion, ollama_runs
+from localai.library.quantization.ollama import (
+    BITS_PER_WEIGHT,
+    ollama_conversion,
+    ollama_runs,
+    takes,
+)
 from localai.providers.registry import facts_of, is_provider
 from localai.sizing.memory import MemoryNeed, project
 from localai.stores.lookup import resolve_model
@@ -57,8 +62,9 @@ def plan_quantization(
 ) -> QuantizationPlan:
     """What quantizing the model that `text` means to the type `to` would do.
 
-    Raises NotFound, InvalidInput if the type is unknown or the source was quantized before (unless
-    `force`), Unreachable if no program can make it, InsufficientResources if the disk is too small.
+    Raises NotFound if there is no such model or no program here makes the type, InvalidInput if the
+    type is unknown or the source was quantized before (unless `force`), InsufficientResources if
+    the disk is too small.
     """
     source = resolve_model(_name_in_stores(text, config), paths)
     assert source.path is not None, "the stores hold files"
@@ -88,7 +94,7 @@ def plan_quantization(
         conversion = mlx_conversion(source.id, source.path, wanted)
     else:
         target = own_path(f"{name}.gguf", paths, name)
-        conversion = _gguf_conversion(source.path, wanted, config, paths, force=force)
+        conversion = _gguf_conversion(source.path, wanted, config, paths)
         require_shrinking(source.id, conversion.to, conversion.fallbacks.get("F16", 0.0))
     free = _free_bytes(paths)
     needed = conversion.made_bytes + (conversion.size_bytes if conversion.by == "ollama" else 0)
@@ -137,19 +143,22 @@ def memory_at_trial(path: Path, limit: int | None, paths: Paths) -> MemoryNeed |
     return None
 
 
-def _gguf_conversion(
-    path: Path, to: str, config: Config, paths: Paths, *, force: bool
-) -> Conversion:
+def _gguf_conversion(path: Path, to: str, config: Config, paths: Paths) -> Conversion:
     source = read_gguf_source(path)
-    by_ollama = to in BITS_PER_WEIGHT
-    # For the K-types that a running Ollama makes, it is preferred.
-    if quantization.can_make(to) and (
-        to in quantization.PLAIN_TYPES or not by_ollama or not ollama_runs(config, paths)
-    ):
+    # For the K-types that a running Ollama makes, it is preferred. It also makes what nothing else
+    # here can; where it does not run or does not take the source, what is missing is not Ollama.
+    preferred = to not in quantization.PLAIN_TYPES or not quantization.can_make(to)
+    by_ollama = to in BITS_PER_WEIGHT and takes(source)
+    if by_ollama and preferred and ollama_runs(config, paths):
+        return ollama_conversion(source, to, config)
+    try:
         return ggml_conversion(source, to)
-    if by_ollama:
-        return ollama_conversion(source, to, config, paths, force=force)
-    return ggml_conversion(source, to)
+    except NotFound as missing:
+        instead = "a running Ollama quantizes to it, too: ollama serve"
+        hints = [missing.hint, instead if by_ollama else None]
+        raise NotFound(
+            missing.message, hint="; or ".join(filter(None, hints)) or None, command=missing.command
+        ) from missing
 
 
 def _require_type(to: str) -> None:
