@@ -364,3 +364,15 @@ def test_half_a_character_in_a_run_is_marked_in_its_reports(
     assert done.returncode == 0, done.stderr
     assert "Paris" in pages[0].read_text()
     assert all(each.read_text() for each in pages)
+
+
+def test_a_file_with_another_suite_s_run_is_refused(suites: Suites) -> None:
+    suites.numbers(2)
+    assert suites.run(*TWO, "-o", "run.jsonl").returncode == 8
+    before = suites.read("run.jsonl")
+    suites.numbers(2, head='name = "other"\n')
+    refused = suites.run(*TWO, "-o", "run.jsonl")
+    assert refused.returncode == 2
+    assert b"has a run of the suite" in refused.stderr
+    assert b"-o other.jsonl" in refused.stderr
+    assert suites.read("run.jsonl") == before

@@ -78,6 +78,7 @@ def run_suite(
     machine = f"{os.uname().nodename}, {os.uname().machine}, {os.cpu_count()} CPUs"
     file = RunFile(record)
     try:
+        _require_the_same_suite(file, suite)
         config = parsed.config
         usage = UsageRecorder(paths.database, "compare", output.warn)
         doubts = Doubts(output.warn, config)
@@ -108,6 +109,25 @@ def run_suite(
         return conclude(output, file.run, reports)
     finally:
         file.close()
+
+
+def _require_the_same_suite(file: RunFile, suite: Suite) -> None:
+    """Raise InvalidInput if the run file is of another suite: one by another name, or of which no
+    case is in this one."""
+    before, known = file.run.head, file.run.cases
+    if before is None:
+        return
+    if before.suite == suite.name and any(case.id in known for case in suite.cases):
+        return
+    other = f"the suite {before.suite}"
+    if before.suite == suite.name:
+        other = f"another suite called {before.suite}: no case of this one is in it"
+    raise InvalidInput(
+        f"{file.path} has a run of {other}; both in one file would be one result",
+        hint=f"another file, such as -o {suite.name}-2.jsonl"
+        if before.suite == suite.name
+        else f"another file, such as -o {suite.name}.jsonl",
+    )
 
 
 def _keep_what_is_asked(
