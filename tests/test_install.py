@@ -659,6 +659,7 @@ def test_uninstall_removes_all_but_what_is_the_users(to_be_removed: Place) -> No
     assert done.returncode == 0, done.stderr
     data = to_be_removed.home / ".local/share/localai"
     assert f"rm -rf {shlex.quote(str(data))}" in done.stdout
+    assert "Left, because it is yours: conversations. To remove that too:" in done.stdout
     assert not to_be_removed.prefix.exists()
     assert {path.name.split("-")[0] for path in files_below(data)} == {"localai.db"}
     assert not (to_be_removed.home / ".cache/localai").exists()
@@ -683,3 +684,59 @@ def test_uv_installs_where_pip_is_not_configured(place: Place, wheels: Path) -> 
     assert place.install("--uninstall", "--purge").returncode == 0
     assert not place.prefix.exists()
     assert not (place.home / ".local").exists()
+
+
+# What was added to an environment
+
+
+def functions_of_the_script(step: str) -> subprocess.CompletedProcess[str]:
+    """Run `step` where the installer's functions are known, and nothing was installed."""
+    functions = SCRIPT.read_text().rpartition("{ main")[0]
+    return subprocess.run(
+        ["sh", "-c", f"{functions}set -eu\n{step}"],
+        env={"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def small_wheel(folder: Path, name: str) -> None:
+    about = f"{name}-1.5.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.5-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", "")
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+
+
+def test_what_was_added_to_the_environment_is_in_the_next_one(tmp_path: Path) -> None:
+    """`numpy` for `bench --quality`, say, and then `./install.sh --with-cloud`."""
+    old, new = tmp_path / "venv/old", tmp_path / "venv/new"
+    for folder in (old, new):
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    for name in ("pinned", "added"):
+        small_wheel(tmp_path, name)
+    program = tmp_path / "bin/localai"
+    program.parent.mkdir()
+    program.symlink_to(old / "bin/localai")
+    pip = [f"{old}/bin/python", "-m", "pip", "install", "--quiet", "--no-index", "--find-links"]
+    names = f"program={program} packages_mark=.localai-packages installer=pip log={tmp_path}/log"
+    subprocess.run([*pip, str(tmp_path), "pinned"], check=True)
+    functions_of_the_script(f"{names}\npackages_of {old} >{old}/.localai-packages")
+    subprocess.run([*pip, str(tmp_path), "added"], check=True)
+
+    keep = (
+        f'{names} environment={new}\nfind_additions\necho "additions: $additions"\n'
+        "packages_of $environment >$environment/$packages_mark\nkeep_additions\n"
+    )
+    lost = functions_of_the_script(keep)
+    assert lost.returncode == 0, lost.stderr
+    assert "additions: added==1.5\n" in lost.stdout
+    assert f"{new}/bin/python -m pip install added==1.5" in lost.stdout, "the index is not there"
+    kept = functions_of_the_script(f"export PIP_FIND_LINKS={tmp_path}\n{keep}")
+    assert "could not be installed" not in kept.stdout + kept.stderr
+    freeze = [f"{new}/bin/python", "-m", "pip", "freeze"]
+    assert subprocess.check_output(freeze, text=True) == "added==1.5\n"
