@@ -54,6 +54,16 @@ def bandwidth_text(bytes_per_s: float) -> str:
     return f"{bytes_per_s / 1e9:,.0f} GB/s"
 
 
+def time_text(seconds: float | None, places: int = 1) -> str:
+    """A time that was measured: `1.2 s`, with `places` behind the point; `12 ms` where that would
+    show as nothing."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds >= 0.1:
+        return f"{seconds:,.{places}f} s"
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.0005 or not seconds else "<1 ms"
+
+
 def seconds_text(seconds: float | None) -> str:
     """90 as `1m 30s`."""
     if seconds is None:

@@ -17,6 +17,7 @@ from localai.units import (
     counted,
     mebibytes_text,
     seconds_text,
+    time_text,
     whole_number,
 )
 
@@ -113,3 +114,22 @@ def test_no_text_says_1_rows() -> None:
         if not _NEVER_ONE.fullmatch(number)
     ]
     assert found == [], "units.counted has both forms"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "places", "text"),
+    [
+        (None, 1, "–"),
+        (0.0, 1, "0 ms"),
+        (0.0002, 1, "<1 ms"),
+        (0.0123, 1, "12 ms"),
+        (0.0999, 2, "100 ms"),
+        (0.1, 1, "0.1 s"),
+        (0.254, 2, "0.25 s"),
+        (75.25, 1, "75.2 s"),
+    ],
+)
+def test_a_short_time_is_never_shown_as_nothing(
+    seconds: float | None, places: int, text: str
+) -> None:
+    assert time_text(seconds, places) == text

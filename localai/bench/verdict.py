@@ -8,7 +8,7 @@ from typing import Final, Literal
 from localai.bench.cell import Cell, decode, is_narrow, main_metric
 from localai.bench.figures import first_token_spread, goodput
 from localai.bench.plan import LEAST_REPETITIONS
-from localai.units import counted
+from localai.units import counted, time_text
 
 Verdict = Literal["quiet", "noisy", "invalid"]
 
@@ -95,8 +95,9 @@ def _found(cell: Cell) -> Iterator[str]:
 def _of_arrivals(cell: Cell) -> Iterator[str]:
     spread, good = first_token_spread(cell), goodput(cell)
     if spread is not None:
-        last = "" if spread.p99 is None else f", p99 {spread.p99:.2f} s"
-        yield f"first token: median {spread.p50:.2f} s, p95 {spread.p95:.2f} s{last}"
+        p50, p95 = time_text(spread.p50, 2), time_text(spread.p95, 2)
+        last = "" if spread.p99 is None else f", p99 {time_text(spread.p99, 2)}"
+        yield f"first token: median {p50}, p95 {p95}{last}"
     if good is not None:
         yield f"{good:.0%} of {counted(len(cell.samples), 'request')} met the objectives"
 

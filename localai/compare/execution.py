@@ -27,6 +27,7 @@ from localai.errors import PolicyRefused
 from localai.privacy import guard
 from localai.privacy.confinement import confined_command, unavailable
 from localai.privacy.environment import child_environment
+from localai.units import time_text
 
 SECONDS = 10
 """The longest that an answer's code and its test may take together."""
@@ -71,7 +72,7 @@ def run_code(text: str, program: Program) -> Observation:
         return Observation(False, ended.failed)
     if program.prints is not None and _lines(ended.printed) != _lines(program.prints):
         return Observation(False, f"printed: {ended.printed.strip() or 'nothing'}")
-    return Observation(True, f"ran in {ended.seconds:.2f} s")
+    return Observation(True, f"ran in {time_text(ended.seconds, 2)}")
 
 
 @dataclass(frozen=True, slots=True)

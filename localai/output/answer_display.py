@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from localai.answers import name_in_a_line
 from localai.dataclass import dataclass
-from localai.units import counted, money_text
+from localai.units import counted, money_text, time_text
 from localai.untrusted import sanitize
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def usage_line(answer: Answer, cost: Cost) -> str:
     if usage.input_tokens is not None and usage.output_tokens is not None:
         parts.append(f"{counted(usage.input_tokens, 'token')} in, {usage.output_tokens:,} out")
     if timings.time_to_first_token_s is not None:
-        parts.append(f"first after {timings.time_to_first_token_s:.1f} s")
+        parts.append(f"first after {time_text(timings.time_to_first_token_s)}")
     if timings.decode_tokens_per_s is not None:
         parts.append(f"{timings.decode_tokens_per_s:,.1f} tok/s")
     if cost.amount:
@@ -152,9 +152,9 @@ def _numbers(done: Done) -> str:
     if usage.output_tokens is not None:
         parts.append(f"{usage.output_tokens:,} out")
     if timings.time_to_first_token_s is not None:
-        parts.append(f"first token {timings.time_to_first_token_s:.2f} s")
+        parts.append(f"first token {time_text(timings.time_to_first_token_s, 2)}")
     if timings.load_s is not None:
-        parts.append(f"load {timings.load_s:.2f} s")
+        parts.append(f"load {time_text(timings.load_s, 2)}")
     if timings.prefill_tokens_per_s is not None:
         parts.append(f"prefill {timings.prefill_tokens_per_s:,.0f} tok/s")
     if timings.decode_tokens_per_s is not None:

@@ -21,7 +21,14 @@ from localai.output.bench_figures import (
 from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
-from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute, memory_text
+from localai.units import (
+    UNKNOWN,
+    bandwidth_text,
+    bytes_text,
+    day_and_minute,
+    memory_text,
+    time_text,
+)
 
 if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
@@ -229,7 +236,7 @@ def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
                     name,
                     str(number),
                     _number(prefill(each)),
-                    UNKNOWN if each.first_token_s is None else f"{each.first_token_s:.3f} s",
+                    time_text(each.first_token_s, 3),
                     _number(decode(each)),
                     each.failed or "; ".join(each.disturbed),
                 ]

@@ -14,7 +14,7 @@ from localai.compare.names import short_names
 from localai.compare.texts import same_beginning, similarity, word_changes
 from localai.output.output import Output
 from localai.output.table import Column, Row
-from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text
+from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text, time_text
 from localai.untrusted import sanitize
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def _row(name: str, reply: Reply, cost: Cost | None) -> Row:
     rate = timings.decode_tokens_per_s
     cells = [
         name,
-        _seconds(reply.time_to_first_visible_s),
+        time_text(reply.time_to_first_visible_s, 2),
         UNKNOWN if rate is None else f"{rate:,.1f}",
         count_text(thinking) if thinking or not answer.reasoning else "some",
         count_text(visible) + _ended(answer),
-        _seconds(reply.load_s),
+        time_text(reply.load_s, 2),
         bytes_text(reply.memory_bytes),
         UNKNOWN if cost is None else money_text(cost.amount),
         "unproven" if locality.zone is None else locality.zone.label,
@@ -124,7 +124,3 @@ def print_tallies(output: Output, tallies: Sequence[Tally]) -> None:
         else:
             verdict = f"not told apart, p {each.p_value:.2f}"
         output.paragraph(f"your blind votes so far: {counts} ({verdict})")
-
-
-def _seconds(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else f"{seconds:.2f} s"

@@ -32,7 +32,7 @@ from localai.output.suite_results import (
     reasons,
     remarks,
 )
-from localai.units import counted, day_and_minute, money_text
+from localai.units import counted, day_and_minute, money_text, time_text
 
 _MARKS = {
     "passed": ("✓ passed", "good"),
@@ -196,7 +196,7 @@ def _answer(name: str, judged: Judged) -> Markup:
 def _figures(answer: RecordedAnswer) -> str:
     parts = []
     if answer.time_to_first_visible_s is not None:
-        parts.append(f"first visible {answer.time_to_first_visible_s:.2f} s")
+        parts.append(f"first visible {time_text(answer.time_to_first_visible_s, 2)}")
     if answer.tokens_per_s is not None:
         parts.append(f"{answer.tokens_per_s:,.1f} tok/s")
     if answer.output_tokens is not None:

@@ -21,7 +21,7 @@ from localai.output.cells import cells, cut, pad, wrap
 from localai.output.live_region import LiveRegion, Row
 from localai.output.output import Output
 from localai.output.terminal import echo_off, terminal_size
-from localai.units import counted
+from localai.units import counted, time_text
 from localai.untrusted import Sanitizer, sanitize
 
 TICK_S = 0.1
@@ -286,7 +286,7 @@ class _Pane:
             return "failed"
         answer = self.ended.answer
         seconds = None if answer is None else answer.done.timings.total_s
-        return "done" if seconds is None else f"{seconds:.1f} s"
+        return "done" if seconds is None else time_text(seconds)
 
     def _enter(self, state: _State) -> None:
         if self.state == "waiting":

@@ -3,7 +3,10 @@ likely.
 
 An engine reads a prompt in steps, and on a slow machine one takes many seconds. The share never
 passes the end of the step that is being computed, so that the next word of the engine corrects it
-by little.
+by little. Within the first step only the seconds run: llama.cpp and MLX say nothing before a step
+is computed, the last answer's speed is of another depth, model or load, and a share that was
+guessed would look like one that the engine said. A first step that is shorter costs more than it
+tells (`engine/llamacpp/steps.py`).
 """
 
 from __future__ import annotations

@@ -10,12 +10,11 @@ from localai.compare.results import Judged, ModelResult, Pair, Results
 from localai.compare.verdicts import overlaps, pair_verdict, rate_text
 from localai.output.output import Output
 from localai.output.table import Column, Row
-from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text
+from localai.units import UNKNOWN, bytes_text, count_text, counted, money_text, time_text
 
 if TYPE_CHECKING:
     from localai.compare.destinations import PromptsSent
     from localai.compare.recorded import RecordedCase
-    from localai.statistics import Interval
 
 _MOST_FAILURES = 10
 
@@ -48,17 +47,18 @@ def print_results(output: Output, results: Results, *, most_failures: int | None
 def model_cells(each: ModelResult, name: str) -> list[str]:
     """A model's row; `name` is how the table calls it."""
     judged = each.passed + each.failed
+    first, rate = each.time_to_first_visible_s, each.tokens_per_s
     return [
         name,
         f"{each.passed:,} of {judged:,}" if judged else UNKNOWN,
         rate_text(each.pass_rate),
         count_text(each.censored),
         count_text(each.errors),
-        _figure(each.time_to_first_visible_s, " s", 2),
-        _figure(each.tokens_per_s, "", 1),
+        time_text(None if first is None else first.value, 2),
+        UNKNOWN if rate is None else f"{rate.value:,.1f}",
         count_text(each.output_tokens),
         count_text(each.reasoning_tokens),
-        UNKNOWN if each.load_s is None else f"{each.load_s:.1f} s",
+        time_text(each.load_s),
         bytes_text(each.memory_bytes),
         cost_text(each),
         ", ".join(each.zones) or UNKNOWN,
@@ -191,12 +191,6 @@ def cost_text(each: ModelResult) -> str:
         return UNKNOWN
     text = money_text(each.cost)
     return f"{text} + {each.unpriced} unpriced" if each.unpriced else text
-
-
-def _figure(figure: Interval | None, unit: str, places: int) -> str:
-    if figure is None:
-        return UNKNOWN
-    return f"{figure.value:,.{places}f}{unit}"
 
 
 def _some(names: Sequence[str]) -> str:

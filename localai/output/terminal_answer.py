@@ -15,6 +15,7 @@ from localai.output.live_line import LiveLine, Status
 from localai.output.markdown.stream import MarkdownStream, render_markdown
 from localai.output.plain_answer import PlainReasoning
 from localai.output.terminal import echo_off, is_terminal, terminal_size
+from localai.units import time_text
 from localai.untrusted import Sanitizer
 
 _REFRESH_S = 0.05
@@ -151,7 +152,7 @@ class _Reasoning:
             return
         self._markdown.feed(self._sanitizer.close())
         self._markdown.close()
-        self._stderr.write(f"\x1b[2m(thought for {seconds:.1f} s)\x1b[0m\n\n")
+        self._stderr.write(f"\x1b[2m(thought for {time_text(seconds)})\x1b[0m\n\n")
         self._stderr.flush()
 
 
