@@ -22,6 +22,7 @@ import manual
 from localai import errors
 from localai.commands.table import COMMANDS
 from localai.config import SETTINGS
+from localai.config.values import typed
 from localai.doctor.check import sentence
 from localai.options import SAMPLING_OPTIONS, Wire
 from localai.output.documents import FAILURE, documents_of
@@ -97,7 +98,8 @@ def _config() -> str:
         "|---|---|---|---|---|",
     ]
     for setting in SETTINGS:
-        default = "" if setting.default in (None, ()) else f"`{setting.default}`"
+        text = typed(setting.default, setting.kind)
+        default = f"`{text}`" if text else ""
         kind = setting.kind.replace("|", "\\|")
         lines.append(
             f"| `{setting.key}` | {kind} | {default} | `{setting.variable}` | {setting.meaning} |"

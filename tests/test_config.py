@@ -271,3 +271,38 @@ def test_toml_that_python_refuses_to_read_is_the_files_error(
     template.write_text(f"prompt = {value}")
     paths.config_file.unlink()
     assert run_localai("template", "show", "t").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "shown", "value"),
+    [
+        ("history.pictures", "1g", "1GB", 1_000_000_000),
+        ("history.pictures", "1500MB", "1500MB", 1_500_000_000),
+        ("engine.kv_limit", "123456789", "123456789", 123_456_789),
+        ("engine.kv_limit", "0", "0", 0),
+        ("engine.context", "128k", "128k", 131_072),
+        ("engine.context", "8k", "8192", 8192),
+        ("engine.keep_alive", "90s", "90s", 90.0),
+        ("engine.keep_alive", "3600", "1h", 3600.0),
+        ("engine.keep_alive", "500ms", "0.5s", 0.5),
+        ("engine.keep_alive", "2000001", "2000001s", 2_000_001.0),
+        ("engine.keep_alive", "-1", "-1", "-1"),
+        ("history.record", "off", "false", False),
+    ],
+)
+def test_a_value_is_printed_as_it_is_typed_again(
+    run_localai: RunLocalai, key: str, typed: str, shown: str, value: object
+) -> None:
+    for text in (typed, shown):
+        assert run_localai("config", "set", "--", key, text).returncode == 0
+        assert run_localai("config", "get", key).stdout.decode() == f"{shown}\n"
+        assert json.loads(run_localai("config", "get", key, "--json").stdout)["value"] == value
+    assert f"{key}\t{shown}\t" in run_localai("config", "list").stdout.decode()
+
+
+def test_a_size_and_a_count_stay_in_the_file_as_they_were_typed(
+    run_localai: RunLocalai, paths: Paths
+) -> None:
+    run_localai("config", "set", "engine.kv_limit", "4GB")
+    run_localai("config", "set", "engine.context", "16k")
+    assert paths.config_file.read_text() == '[engine]\nkv_limit = "4GB"\ncontext = "16k"\n'

@@ -12,6 +12,7 @@ from localai.commands.verbs import Verbs
 from localai.config.endpoints import endpoint_values
 from localai.config.models import model_values
 from localai.config.reading import read_file
+from localai.config.values import typed
 from localai.errors import NotFound
 from localai.files import write_atomically
 from localai.output.output import Output
@@ -46,14 +47,14 @@ def list_settings(as_json: Json = False) -> None:
     rows = [
         [
             setting.key,
-            _text(config[setting.key]),
+            typed(config[setting.key], setting.kind),
             _origin(config.values[setting.key]),
             setting.meaning,
         ]
         for setting in settings.SETTINGS
     ]
     for key, value in endpoint_values(config):
-        rows.append([key, _text(value), "file", "of a server of your own"])
+        rows.append([key, typed(value, _kind_of_field(key)), "file", "of a server of your own"])
     for key, value in model_values(config.models):
         rows.append([key, _text_of_model(value), "file", "of one model"])
     with output.paged():
@@ -76,7 +77,7 @@ def get_setting(key: _Key, as_json: Json = False) -> None:
         from localai.output.documents.config import get_document
 
         output.document(get_document(setting, config))
-    output.line(_text(config[key]))
+    output.line(typed(config[key], setting.kind))
 
 
 @app.command("set")
@@ -148,7 +149,8 @@ def _get_of_endpoint(
 
         output.document(endpoint_document(name, found))
     for each, value in found:
-        output.line(_text(value) if field is not None else f"{each} = {_text(value)}")
+        text = typed(value, _kind_of_field(each))
+        output.line(text if field is not None else f"{each} = {text}")
 
 
 def _get_of_model(
@@ -181,18 +183,11 @@ def _origin(value: settings.Value) -> str:
     return value.where or value.origin
 
 
+def _kind_of_field(key: str) -> str | None:
+    """The kind of an endpoint's field, where how it is typed depends on it."""
+    return "tokens" if key.endswith(".context") else None
+
+
 def _text_of_model(value: Any) -> str:
     """A model's setting as it is typed; a number has no unit here."""
     return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(value)
-    if isinstance(value, float):
-        return "-1" if value == float("inf") else f"{value:g}s"
-    return str(value)

@@ -65,8 +65,10 @@ def edited_text(paths: Paths, key: str, raw: str | None) -> tuple[str, str]:
 
 
 def _as_written(raw: str, parsed: Any) -> Any:
-    # A duration stays "5m" in the file, which is how a person reads it.
-    return raw if isinstance(parsed, float) else parsed
+    # A duration stays "5m" in the file, a size "4GB", which is how a person reads it.
+    is_count = isinstance(parsed, int) and not isinstance(parsed, bool)
+    has_unit = isinstance(parsed, float) or (is_count and raw.strip()[-1:].isalpha())
+    return raw if has_unit else parsed
 
 
 def _edit(paths: Paths, key: str, value: Any) -> None:

@@ -42,11 +42,18 @@ class Setting:
     honours: str | None = None
 
     @property
+    def example(self) -> str:
+        """A value that it takes, as it is typed."""
+        return _EXAMPLES.get(self.kind) or self.kind.partition("|")[0]
+
+    @property
     def variable(self) -> str:
         """The environment variable that sets it."""
         return "LOCALAI_" + self.key.upper().replace(".", "_")
 
 
+_EXAMPLES: Final = {"tokens": "8k", "size": "4GB", "duration": "5m", "count": "4"}
+"""Where the first word of a kind is no value of it."""
 KV_TYPES: Final = ("f16", "q8_0", "q4_0", "bf16", "f32")
 """The types in which the embedded engine can keep keys and values."""
 
@@ -273,7 +280,9 @@ def parse_value(key: str, raw: Any, where: str | None) -> Any:
     try:
         return found.parse(raw)
     except Invalid as error:
-        raise InvalidInput(f"{place}{key} must be {error}, not {raw!r}") from error
+        # Whoever reads it in a file has that open.
+        line = ("localai", "config", "set", key, found.example) if where is None else None
+        raise InvalidInput(f"{place}{key} must be {error}, not {raw!r}", command=line) from error
 
 
 def _parse_field(key: str, field: str | None, raw: Any, place: str) -> Any:

@@ -1,15 +1,18 @@
-"""How the text or TOML value of a setting becomes a typed one."""
+"""How the text or TOML value of a setting becomes a typed one, and how that is typed again."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from localai.units import parse_count
 
 _LONGEST_S: Final = 100 * 365 * 86400.0
 _LARGEST_BYTES: Final = 10**18
+_SIZES: Final = ("", "K", "M", "G", "T")
+_SECONDS: Final = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+_LONG_COUNT: Final = 100_000
 
 
 class Invalid(ValueError):
@@ -65,11 +68,11 @@ def tokens(low: int, high: int) -> Callable[[Any], int]:
 
 
 def size(raw: Any) -> int:
-    """Bytes from `4000000000` or `"4GB"`: decimal units, as disks are sold."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(raw).strip())
+    """Bytes from `4000000000`, `"4GB"` or `"4g"`: decimal units, as disks are sold."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", str(raw).strip().upper())
     if match is None or isinstance(raw, bool):
         raise Invalid("a size such as 500MB or 4GB")
-    found = float(match[1]) * 1000 ** " kMGT".index(match[2] or " ")
+    found = float(match[1]) * 1000 ** _SIZES.index(match[2])
     if found > _LARGEST_BYTES:
         raise Invalid("a size of at most a million TB")
     return int(found)
@@ -104,8 +107,7 @@ def parse_duration(raw: Any) -> float:
         match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(ms|s|m|h|d|)", str(raw).strip())
         if match is None:
             raise Invalid("a duration such as 90s, 5m or 1h")
-        unit = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-        seconds = float(match[1]) * unit
+        seconds = float(match[1]) * _SECONDS[match[2]]
     if not seconds <= _LONGEST_S:
         raise Invalid("a duration of at most 100 years; -1 is for ever")
     return float("inf") if seconds < 0 else seconds
@@ -121,3 +123,37 @@ def parse_age(raw: str) -> float:
         return parse_duration(raw)
     except Invalid:
         raise wrong from None
+
+
+def typed(value: Any, kind: str | None = None) -> str:
+    """A value in the form in which it is typed and read again: `1GB`, `10m`, `a,b`. `kind` is the
+    setting's."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, float):
+        return _typed_duration(value)
+    if kind == "size":
+        return _in_units(value, {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 1000})
+    if kind == "tokens" and value >= _LONG_COUNT:
+        return _in_units(value, {"M": 1024**2, "k": 1024})
+    return str(value)
+
+
+def _typed_duration(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "-1"
+    if not seconds.is_integer():
+        return f"{seconds:.9f}".rstrip("0") + "s"
+    return _in_units(int(seconds), {"d": 86400, "h": 3600, "m": 60}, "s")
+
+
+def _in_units(count: int, units: Mapping[str, int], least: str = "") -> str:
+    """The count in the largest of the units of which it is a whole number."""
+    for unit, of in units.items():
+        if count and count % of == 0:
+            return f"{count // of}{unit}"
+    return f"{count}{least}"
