@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from localai import __version__
+from localai.commands.empty_words import refuse_empty_words
 from localai.commands.examples import OF_VERBS, epilog
 from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
@@ -99,6 +100,7 @@ class LazyGroup(Verbs):
                 command.params.append(repeated)
         put_into_words(command)
         tell_single_dashes(command)
+        refuse_empty_words(command)
         if _COMPLETES in os.environ:
             from localai.commands.completing import attach
 

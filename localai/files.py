@@ -62,6 +62,8 @@ def content_of(path: Path, most_bytes: int, *, missing: NotFound | None = None) 
             content = file.read(most_bytes + 1)
     except FileNotFoundError as error:
         raise missing or missing_file(path) from error
+    except IsADirectoryError as error:
+        raise InvalidInput(f"{str(path)!r} is a folder", hint="name a file in it") from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InvalidInput(f"cannot read {str(path)!r}: {why}") from error

@@ -28,8 +28,9 @@ _PROVIDERS_OWN: Final = "provider."
 class SamplingOption:
     """An option: what it takes, what it does, and its name in each wire that has it.
 
-    `parse` raises ValueError if a text is not what it `takes`. A `repeatable` option may be given
-    several times; its values become a tuple.
+    `example` is a value that people give; "" where any text will do. `parse` raises ValueError if a
+    text is not what it `takes`. A `repeatable` option may be given several times; its values become
+    a tuple.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SamplingOption:
     meaning: str
     parse: Callable[[str], Any]
     wires: Mapping[Wire, str]
+    example: str = ""
     kind: type[float] | type[int] | type[str] = float
     repeatable: bool = False
 
@@ -45,6 +47,7 @@ def _number(
     name: str,
     low: float,
     high: float,
+    example: str,
     meaning: str,
     also: Mapping[Wire, str] | None = None,
     without: Collection[Wire] = (),
@@ -56,13 +59,14 @@ def _number(
         return value
 
     takes = f"a number from {low:g} to {high:g}"
-    return SamplingOption(name, takes, meaning, parse, _wires(name, also, without))
+    return SamplingOption(name, takes, meaning, parse, _wires(name, also, without), example)
 
 
 def _whole(
     name: str,
     low: int,
     high: int,
+    example: str,
     meaning: str,
     also: Mapping[Wire, str] | None = None,
     without: Collection[Wire] = (),
@@ -74,7 +78,8 @@ def _whole(
         return value
 
     takes = f"a whole number from {low} to {high}"
-    return SamplingOption(name, takes, meaning, parse, _wires(name, also, without), kind=int)
+    names = _wires(name, also, without)
+    return SamplingOption(name, takes, meaning, parse, names, example, kind=int)
 
 
 def _wires(
@@ -93,19 +98,23 @@ _TOKEN_LIMIT: Final[Mapping[Wire, str]] = {
 }
 
 SAMPLING_OPTIONS: Final[tuple[SamplingOption, ...]] = (
-    _number("temperature", 0, 5, "The randomness of sampling; 0 always takes the likeliest token.",
+    _number("temperature", 0, 5, "0.7",
+            "The randomness of sampling; 0 always takes the likeliest token.",
             {"responses": "temperature"}),
-    _number("top_p", 0, 1, "Sample from the likeliest tokens whose probabilities sum to this.",
+    _number("top_p", 0, 1, "0.9",
+            "Sample from the likeliest tokens whose probabilities sum to this.",
             {"responses": "top_p"}),
-    _whole("top_k", 0, 1_000_000, "Sample from this many of the likeliest tokens; 0 is all."),
-    _number("min_p", 0, 1, "Leave out tokens below this share of the top probability."),
-    _number("repeat_penalty", 0, 10, "Make recent tokens less likely; 1 has no effect."),
-    _number("presence_penalty", -2, 2, "Subtract this from a token's logit once it has occurred."),
-    _number("frequency_penalty", -2, 2, "Subtract this from its logit each time a token occurs."),
-    _whole("seed", 0, 2**32 - 1, "Make sampling repeatable."),
-    _whole("max_tokens", 1, 10_000_000, "The longest answer, in tokens.", _TOKEN_LIMIT),
+    _whole("top_k", 0, 1_000_000, "40", "Sample from this many of the likeliest tokens; 0 is all."),
+    _number("min_p", 0, 1, "0.05", "Leave out tokens below this share of the top probability."),
+    _number("repeat_penalty", 0, 10, "1.1", "Make recent tokens less likely; 1 has no effect."),
+    _number("presence_penalty", -2, 2, "0.5",
+            "Subtract this from a token's logit once it has occurred."),
+    _number("frequency_penalty", -2, 2, "0.5",
+            "Subtract this from its logit each time a token occurs."),
+    _whole("seed", 0, 2**32 - 1, "42", "Make sampling repeatable."),
+    _whole("max_tokens", 1, 10_000_000, "500", "The longest answer, in tokens.", _TOKEN_LIMIT),
     SamplingOption("stop", "a text", "End the answer before this text; may be given several times.",
-                   str, _wires("stop", {"anthropic": "stop_sequences"}), str, repeatable=True),
+                   str, _wires("stop", {"anthropic": "stop_sequences"}), kind=str, repeatable=True),
 )  # fmt: skip
 
 _BY_NAME: Final = {option.name: option for option in SAMPLING_OPTIONS}
@@ -231,7 +240,10 @@ def _parsed(option: SamplingOption, text: str, flag: str | None = None) -> Any:
         return option.parse(text)
     except ValueError as error:
         takes = f"option {option.name} must be" if flag is None else f"{flag} takes"
-        raise InvalidInput(f"{takes} {option.takes}, not {text!r}") from error
+        raise InvalidInput(
+            f"{takes} {option.takes}, not {text!r}",
+            hint=f"such as {flag or f'-o {option.name}'} {option.example}",
+        ) from error
 
 
 def _literal(text: str) -> Any:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from localai.cli import app
+from localai.commands.table import COMMANDS
 from localai.paths import Paths
 from tests.support.command import RunLocalai
 
@@ -180,3 +185,65 @@ def test_a_default_model_that_is_not_here_is_said_to_be_the_default(
     assert result.returncode == 3
     expected = "'no-such-model' on this machine; it is the default, by LOCALAI_MODEL"
     assert expected in result.stderr.decode()
+
+
+ROOT: Any = get_command(app)
+
+
+def _verbs() -> Iterator[tuple[str, Any]]:
+    for row in COMMANDS:
+        command = ROOT.get_command(None, row.name)
+        yield row.name, command
+        for verb, each in getattr(command, "commands", {}).items():
+            yield f"{row.name} {verb}", each
+
+
+def test_an_empty_word_in_the_place_of_a_name_is_said_wherever_one_is_taken(
+    run_localai: RunLocalai,
+) -> None:
+    """`localai show "$model"` where the variable is not set."""
+    for words, named in (
+        (["show", ""], "localai list"),
+        (["chat", "-m", "", "hi"], "localai list"),
+        (["chat", "-m", "  ", "hi"], "localai list"),
+        (["pull", ""], "localai list"),
+        (["chat", "-t", "", "hi"], "localai chat --help"),
+        (["chat", "--cid", "", "hi"], "localai chat --help"),
+        (["compare", "--html", "", "hi"], "localai compare --help"),
+        (["bench", "show", ""], "localai bench show --help"),
+        (["stop", ""], "localai list"),
+    ):
+        refused = run_localai(*words)
+        said = refused.stderr.decode()
+        assert refused.returncode == 2, words
+        assert " empty: it is to be " in said, words
+        assert f"run: {named}" in said, words
+
+
+def test_every_verb_that_asks_or_removes_can_be_quiet() -> None:
+    gaps = []
+    for name, command in _verbs():
+        forms = {form for each in command.params for form in each.opts}
+        acts = {"-y", "--dry-run"} & forms or name in ("cp", "stop")
+        if acts and "-q" not in forms and name != "doctor":
+            gaps.append(name)
+    assert gaps == [], "doctor says all it has to say on stdout"
+
+
+def test_a_wrong_value_gets_a_line_to_type(run_localai: RunLocalai) -> None:
+    for words, line in (
+        (["chat", "-o", "temperature", "hot", "hi"], "hint: such as -o temperature 0.7"),
+        (["chat", "--temperature", "hot", "hi"], "hint: such as --temperature 0.7"),
+        (["chat", "--max-tokens", "hot", "hi"], "hint: such as --max-tokens 500"),
+        (["chat", "--keep-alive", "hot", "hi"], "hint: --keep-alive 5m"),
+        (["privacy", "--since", "hot"], "hint: --since 30d"),
+        (["config", "set", "engine.kv_type", "hot"], "run: localai config set engine.kv_type f16"),
+        (
+            ["config", "set", "engine.kv_limit", "hot"],
+            "run: localai config set engine.kv_limit 4GB",
+        ),
+        (["config", "set", "engine.threads", "hot"], "run: localai config set engine.threads 4"),
+    ):
+        refused = run_localai(*words)
+        assert refused.returncode == 2, words
+        assert line in refused.stderr.decode(), words

@@ -28,7 +28,7 @@ from localai.chat.inputs import read_stdin
 from localai.chat.schema_violations import path_of, validator_of, violation
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
-from localai.files import content_of, user_path
+from localai.files import content_of, lies_here, user_path
 from localai.signals import limited
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ def from_command_line(text: str) -> Schema:
     path = user_path(text)
     if path.suffix == ".json" or "/" in text:
         return from_document(_read_file(path), f"the schema {text}")
+    if (what := lies_here(text)) is not None:
+        raise InvalidInput(
+            f"a {what} called {text} lies here, and a schema may have a field of that name",
+            hint=f'the field is "{text}:str"' + (f", the file ./{text}" if what == "file" else ""),
+        )
     return from_data(text, "the schema")
 
 

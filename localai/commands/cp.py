@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings
 from localai.library.copy import copy_model
 from localai.output.models import STORE_NAMES
@@ -19,6 +19,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def cp(
     source: Annotated[str, typer.Argument(help="A name of `localai list`.")],
     name: Annotated[str, typer.Argument(help="The second name.")],
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Give a model a second name without a second copy of its bytes.
@@ -26,7 +27,7 @@ def cp(
     Ollama's models get the name in Ollama, as `ollama cp` does it. Other models get it in localai's
     own store.
     """
-    output = Output("cp", as_json=as_json)
+    output = Output("cp", as_json=as_json, quiet=quiet)
     paths, _ = load_settings("cp")
     given = copy_model(source, name, paths)
     from localai.output.documents.cp import cp_document

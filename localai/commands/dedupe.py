@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json, Yes
+from localai.commands.options import Json, Quiet, Yes
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.library.duplicates import find_duplicates, link
@@ -24,6 +24,7 @@ def dedupe(
         bool, typer.Option("--dry-run", help="Link nothing; say what would be linked.")
     ] = False,
     yes: Yes = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Find files with the same bytes in several places, and make them one by hard links.
@@ -31,7 +32,7 @@ def dedupe(
     Files are the same if their whole SHA-256 is. Each program finds its file where it was. Files
     that are open, or whose owner or permissions differ, are left as they are.
     """
-    output = Output("dedupe", as_json=as_json)
+    output = Output("dedupe", as_json=as_json, quiet=quiet)
     paths, _ = load_settings("dedupe")
     found = show_work(find_duplicates(paths), output)
     print_duplicates(found, output)

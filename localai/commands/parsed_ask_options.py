@@ -113,7 +113,9 @@ def _keep_alive(text: str | None) -> float | None:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise InvalidInput(f"--keep-alive must be {error}, not {text!r}") from error
+        raise InvalidInput(
+            f"--keep-alive must be {error}, not {text!r}", hint="--keep-alive 5m"
+        ) from error
 
 
 def _template(name: str | None, paths: Paths) -> Template | None:

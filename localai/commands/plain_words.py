@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 _METAVARS: Final = {
+    "id": "ID",
     "model": "MODEL",
     "models": "MODEL",
     "task": "TASK",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.library.quantization.plan import QuantizationPlan, plan_quantization
 from localai.library.quantization.run import quantize as do_quantize
@@ -45,6 +45,7 @@ def quantize(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Make nothing; say what would be made.")
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Make a smaller model from an f16, bf16 or f32 one; the source stays.
@@ -53,7 +54,7 @@ def quantize(
     and mlx-lm makes MLX folders.
     The result is kept only if it loads and answers.
     """
-    output = Output("quantize", as_json=as_json)
+    output = Output("quantize", as_json=as_json, quiet=quiet)
     paths, config = load_settings("quantize")
     plan = plan_quantization(source, to, name, config, paths, force=force)
     if dry_run:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.library.dependents import Dependents, dependents_of
@@ -31,6 +31,7 @@ def rm(
             "--dry-run", help="Remove nothing; say what would be removed, and what that frees."
         ),
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Remove models, and the KV states of conversations that are kept with them.
@@ -38,7 +39,7 @@ def rm(
     The command asks before it removes from Ollama, LM Studio or the hub's cache. A file that was
     adopted in place is forgotten and never deleted. A model in memory is unloaded first.
     """
-    output = Output("rm", as_json=as_json)
+    output = Output("rm", as_json=as_json, quiet=quiet)
     paths, config = load_settings("rm")
     if not dry_run:
         finish_interrupted_removals(paths)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.options import Json, Quiet
 from localai.engine.lifecycle import stop as stop_worker
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerInfo
@@ -27,12 +27,13 @@ def stop(
     everything: Annotated[
         bool, typer.Option("--all", help="Unload every model in memory.")
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Unload a model. Its worker ends, whatever it is doing."""
     if (model is None) != everything:
         raise InvalidInput("name a model, or give --all", command="localai stop --all")
-    output = Output("stop", as_json=as_json)
+    output = Output("stop", as_json=as_json, quiet=quiet)
     paths = locate()
     names = []
     for files, info in workers(paths):

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from localai.errors import InvalidInput
+from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import PATIENCE_S, fetch_file
 from localai.fetch.gguf_url import is_gguf_url, plan_url
 from localai.fetch.local_file import plan_adoption
@@ -16,16 +16,23 @@ from localai.fetch.plan import Pulled, PullEvent
 from localai.files import as_path, lies_here
 from localai.formats.gguf_kinds import no_model
 from localai.progress import WorkProgress
-from localai.stores.references import file_of_url, hub_reference, ollama_reference
+from localai.stores.references import (
+    file_of_url,
+    hub_reference,
+    ollama_reference,
+    tag_alone,
+)
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.fetch.allowed_hosts import AllowedHosts
+    from localai.fetch.oci import RegistryModel
     from localai.fetch.plan import PullPlan, Variant
     from localai.paths import Paths
 
 # Smaller layers, such as a template, arrive before anybody could read a progress line about them.
 _SMALL_BYTES: Final = 16 << 20
+_MOST_NAMED: Final = 12
 
 
 def find_model(
@@ -61,11 +68,29 @@ def find_model(
                 hint=f"./{text} is the {what}",
                 command=("localai", "pull", f"{text}:latest"),
             )
+        if (alone := tag_alone(text)) is not None:
+            raise InvalidInput(**alone)
         model = registry_model(ollama_reference(text) or text, config["registry.ollama"], quant)
-        plan = plan_registry(model, hosts, environ, by_daemon=by_daemon)
+        try:
+            plan = plan_registry(model, hosts, environ, by_daemon=by_daemon)
+        except NotFound as missing:
+            raise _with_tags(missing, model, hosts) from missing
     if plan.header is not None and (what := no_model(plan.header)) is not None:
         raise InvalidInput(f"{plan.name} is {what}", hint="name the model that it belongs to")
     return plan
+
+
+def _with_tags(missing: NotFound, model: RegistryModel, hosts: AllowedHosts) -> NotFound:
+    """The error for a tag that a registry does not have, with those that it has."""
+    try:
+        others = [each.quantization for each in registry_variants(model, hosts)]
+    except LocalaiError as error:
+        return NotFound(missing.message, hint=error.hint if isinstance(error, NotFound) else None)
+    # Of this size first.
+    size = model.name.tag.partition("-")[0]
+    others.sort(key=lambda tag: tag.partition("-")[0] != size)
+    shown = ", ".join(others[:_MOST_NAMED]) + (", …" if len(others) > _MOST_NAMED else "")
+    return NotFound(missing.message, hint=f"it has: {shown}" if others else missing.hint)
 
 
 def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Variant]:

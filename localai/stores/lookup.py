@@ -31,6 +31,7 @@ from localai.stores.folders import (
 )
 from localai.stores.inventory import stored_models
 from localai.stores.ollama import find_ollama_model
+from localai.stores.references import tag_alone
 from localai.stores.starter import STARTER, resolve_starter, starter_path
 from localai.types import ResolvedModel
 from localai.units import counted
@@ -198,6 +199,8 @@ def _not_found(name: str, models: list[StoredModel]) -> NotFound:
     near = did_you_mean(name, spellings, means=spellings)
     if near is None and (what := lies_here(name)) is not None:
         return NotFound(message, hint=f"the {what} here is ./{name}", command="localai list")
+    if near is None and (alone := tag_alone(name)) is not None:
+        return NotFound(**alone)
     # Suggest `pull` only if no local name is near and the name could be a registry's.
     if near is not None or not _PULLABLE.fullmatch(name):
         return NotFound(message, hint=near, command="localai list")

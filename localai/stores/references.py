@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.formats.gguf_names import is_quantization
 from localai.net.target import split_url
 from localai.patterns import lazy_pattern
 
@@ -28,6 +29,7 @@ _HUB_NAME: Final = "hf.co/ORG/REPO[:QUANT]"
 _REPO: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _REVISION: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _QUANT: Final = lazy_pattern(r"[\w.-]+", re.ASCII)
+_SIZE: Final = lazy_pattern(r"(?:\d+x|[ae])?\d+(?:\.\d+)?[bm]", re.IGNORECASE)
 _NO_MODELS: Final = ("datasets", "spaces", "collections", "papers", "docs", "blog", "api")
 _OLLAMA: Final = lazy_pattern(
     r"(?:ollama://(?:registry\.ollama\.ai/)?|(?:https?://)?(?:www\.)?ollama\.com/)(?P<name>[^?#]+)",
@@ -123,6 +125,19 @@ def plain_name(text: str) -> str:
         quant = f":{reference.quant}" if reference.quant else ""
         return f"hf.co/{reference.repo}{within}{quant}"
     return ollama_reference(text) or text
+
+
+def tag_alone(text: str) -> dict[str, str] | None:
+    """The message, the hint and the command of an error about what stands behind a model's name and
+    is none: `8b`, `q4_K_M`. None for any other text."""
+    if _SIZE.fullmatch(text):
+        what, hint = "a size", f"a name stands before it, such as qwen3:{text}"
+    elif is_quantization(text):
+        what, hint = "a quantization", f"a name stands before it: pull NAME --quant {text}"
+    else:
+        return None
+    message = f"{text} is {what} of models, and no model's name"
+    return {"message": message, "hint": hint, "command": "localai recommend"}
 
 
 def file_of_url(text: str) -> Path | None:

@@ -547,3 +547,18 @@ def test_a_file_waits_for_the_first_question_of_a_session(
     terminal.send("/bye\r")
     terminal.wait_exit()
     assert question() == "a.txt:\n```\nthe text\n```\n\nGo."
+
+
+def test_a_folder_is_no_schema(run_localai: RunLocalai, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "person").write_text("{}")
+    for given, said in (
+        ("src", "a folder called src lies here"),
+        ("src", 'the field is "src:str"'),
+        ("src/", "'src' is a folder"),
+        ("./src", "'src' is a folder"),
+        ("person", "the file ./person"),
+    ):
+        refused = run_localai("chat", "--schema", given, "hi", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert said in refused.stderr.decode()

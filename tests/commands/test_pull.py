@@ -402,3 +402,27 @@ def test_ctrl_c_stops_at_once_and_keeps_what_has_arrived(
     assert "Traceback" not in terminal.scrollback
     kept = sorted(path.suffix for path in (localai_home / "data/models/.arriving").iterdir())
     assert kept == [".part", ".state"]
+
+
+@pytest.mark.parametrize("name", ["8b", "0.6B", "8x7b", "q4_K_M", "f16"])
+def test_what_stands_behind_a_name_is_no_name(run_localai: RunLocalai, name: str) -> None:
+    nowhere = {"LOCALAI_REGISTRY_OLLAMA": "http://127.0.0.1:9"}
+    for arguments in (("pull", name), ("show", name), ("chat", "-m", name, "hello")):
+        refused = run_localai(*arguments, env=nowhere)
+        assert refused.returncode in (2, 3)
+        assert b"of models, and no model's name" in refused.stderr
+        assert b"hint: a name stands before it" in refused.stderr
+        assert b"run: localai recommend" in refused.stderr
+
+
+def test_a_quantization_that_a_model_has_not_is_answered_with_those_that_it_has(
+    run_localai: RunLocalai, server: FileServer
+) -> None:
+    tags = ["latest", "8b", "4b-q4_K_M", "8b-q8_0", "8b-q4_K_M"]
+    server.put("/v2/library/tiny/tags/list", json.dumps({"tags": tags}).encode())
+    missing = run_localai("pull", f"{server.url}/library/tiny:8b", "--quant", "q9_X")
+    assert missing.returncode == 3
+    assert b"has no model" in missing.stderr
+    assert b"hint: it has: 8b, 8b-q4_K_M, 8b-q8_0, 4b-q4_K_M, latest" in missing.stderr
+    unlisted = run_localai("pull", f"{server.url}/library/other:8b", "--quant", "q4_0")
+    assert b"hint: https://ollama.com/library/other/tags" in unlisted.stderr
