@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,19 @@ def test_every_line_of_a_page_can_be_typed(page: str) -> None:
                 if whole or not NAMES_ALONE.search(str(error)):
                     refused[line] = str(error)
     assert refused == {}
+
+
+def test_the_lines_of_the_readme_need_nothing_that_a_line_above_does_not_fetch() -> None:
+    """On a new machine, in a clone: `install.sh` fetches the starter."""
+    here = {"starter"}
+    for line, whole in lines_to_type((REPOSITORY / "README.md").read_text()):
+        for arguments in commands_of(line) if whole else ():
+            pairs = list(pairwise(arguments))
+            assert {value for option, value in pairs if option == "-m"} <= here, line
+            for option, value in pairs:
+                assert option != "-f" or (REPOSITORY / value).is_file(), line
+            here |= set(arguments[1:]) if arguments[:1] == ["pull"] else set()
+    assert len(here) > 1
 
 
 def test_what_cannot_be_typed_is_noticed() -> None:
