@@ -17,6 +17,7 @@ from localai.chat.chat_template import read_chat_template
 from localai.chat.model_settings import as_set
 from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.dataclass import dataclass
+from localai.engine.llamacpp.steps import allocated_context
 from localai.engine.template_findings import RememberedFindings, known_problems
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
@@ -181,6 +182,7 @@ def memory_table(
     # MLX stores keys and values in the model's own float type.
     types = KV_TYPES[:1]
     if isinstance(details.source, GgufHeader):
+        contexts = [allocated_context(each) for each in contexts]
         types = tuple(dict.fromkeys((kv_type, *KV_TYPES)))
     wanted = [(context, kv_type) for context in contexts for kv_type in types]
     with ThreadPoolExecutor(max_workers=2) as pool:

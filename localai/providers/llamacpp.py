@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from localai.engine.lifecycle import Lease, is_warm
+from localai.engine.llamacpp.steps import allocated_context
 from localai.engine.worker_files import KvType, WorkerSpec
 from localai.errors import InvalidInput
 from localai.events import Events, Loading
@@ -109,7 +110,7 @@ class LlamaCpp(WorkerProvider):
                     events = self._answer(request, lease, clock, load_s, made)
                     yield from self._after_what_was_stopped(events, lease)
                     return
-            spec = replace(spec, context_tokens=needed)
+            spec = replace(spec, context_tokens=allocated_context(needed))
 
     def _answer(
         self,
@@ -206,8 +207,11 @@ class LlamaCpp(WorkerProvider):
         return WorkerSpec(
             kind="llamacpp",
             model_path=str(model.path),
-            context_tokens=max(
-                min(request.context_tokens or config["engine.context"], limit), self._shared_tokens
+            context_tokens=allocated_context(
+                max(
+                    min(request.context_tokens or config["engine.context"], limit),
+                    self._shared_tokens,
+                )
             ),
             slots=self._slots,
             threads=config["engine.threads"],

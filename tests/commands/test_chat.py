@@ -432,3 +432,19 @@ def test_a_context_given_by_hand_is_a_limit(home: Paths, run_localai: RunLocalai
     result = run_localai("chat", "-n", "--ctx", "256", input="one two three four " * 100)
     assert result.returncode == 7
     assert b"256" in result.stderr
+
+
+def test_the_context_that_is_told_is_the_one_that_is_allocated(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    """llama.cpp allocates whole steps of 256 tokens."""
+    done = run_localai("chat", "-n", "--json", "--ctx", "100", "--max-tokens", "2", "hi")
+    assert done.returncode == 0, done.stderr
+    [worker] = json.loads(run_localai("ps", "--json").stdout)["workers"]
+    assert worker["context_tokens"] == 256
+    full = run_localai(
+        "chat", "-n", "--ctx", "100", "-o", "provider.ignore_eos", "true", "Count to a thousand."
+    )
+    assert b"the context of 256 tokens is full" in full.stderr
+    shown = json.loads(run_localai("show", "starter", "--ctx", "100", "--json").stdout)
+    assert shown["memory"]["context_tokens"] == 256

@@ -1,4 +1,4 @@
-"""How many tokens of a prompt the engine computes in one step.
+"""How many tokens of a prompt the engine computes in one step, and of a context it allocates.
 
 Between two steps llama.cpp says how far it has read, and notices that nobody waits any more. A GPU
 needs long steps. On a CPU shorter ones cost nothing down to 256: for a prompt of 2,887 tokens
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from localai.engine.worker_files import WorkerSpec
 
 _ON_CPU: Final = 256
+_CONTEXT_CELL: Final = 256
 _ON_GPU: Final = 512
 _BATCH_ON_GPU: Final = 2048
 
@@ -40,3 +41,8 @@ def chosen_steps(batch: int | None, micro_batch: int | None, *, short: bool) -> 
     micro_batch = micro_batch or (_ON_CPU if short else _ON_GPU)
     batch = batch or (micro_batch if short else max(micro_batch, _BATCH_ON_GPU))
     return Steps(batch, min(micro_batch, batch))
+
+
+def allocated_context(tokens: int) -> int:
+    """The context that llama.cpp allocates where `tokens` are asked for: whole cells of 256."""
+    return -(-tokens // _CONTEXT_CELL) * _CONTEXT_CELL
