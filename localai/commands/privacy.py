@@ -27,9 +27,9 @@ _RULES = (Column("what"), Column("rule", wraps=True))
 _FINDINGS = (Column(""), Column("what", wraps=True), Column("detail", wraps=True))
 _EGRESS = (
     Column("when"),
-    Column("command", drop=2),
-    Column("purpose", drop=3),
     Column("host"),
+    Column("command"),
+    Column("purpose"),
     Column("address", drop=1),
 )
 
@@ -94,9 +94,9 @@ def _ledger_rows(ledger: list[EgressRecord]) -> list[list[str]]:
     return [
         [
             datetime.datetime.fromtimestamp(entry.at).strftime("%Y-%m-%d %H:%M:%S"),
+            f"{entry.host}:{entry.port}",
             entry.command,
             entry.purpose.value,
-            f"{entry.host}:{entry.port}",
             entry.address,
         ]
         for entry in ledger

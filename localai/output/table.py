@@ -85,7 +85,10 @@ def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Dra
         for row in rows
     ]
     fitted = _Fitted(columns, [line for group in groups for line in group], available)
-    lines = [Line(fitted.line([column.label or column.name for column in columns]), dim=True)]
+    lines = []
+    if not fitted.is_a_list:
+        headings = [column.label or column.name for column in columns]
+        lines.append(Line(fitted.line(headings), dim=True))
     for row, group in zip(rows, groups, strict=True):
         lines += [Line(text, row.dim) for line in group for text in fitted.lines(line)]
         lines += [Line(text, dim=True) for text in _below(row.below, available)]
@@ -114,6 +117,12 @@ class _Fitted:
     def shown(self) -> frozenset[str]:
         """The names of the columns that are shown, in the row or below it."""
         return frozenset(self._columns[number].name for number in (*self._shown, *self._below))
+
+    @property
+    def is_a_list(self) -> bool:
+        """Whether everything stands below its key, so that a heading would tell nothing."""
+        named = [number for number in self._shown if self._columns[number].name]
+        return bool(self._below) and len(named) == 1
 
     def line(self, row: Sequence[str]) -> str:
         """The row in one line, as the header is."""
