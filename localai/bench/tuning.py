@@ -14,7 +14,7 @@ from typing import Any, Final
 from localai.bench.cell import Cell
 from localai.bench.comparison import MetricName, beside
 from localai.bench.plan import Limits
-from localai.bench.verdict import verdict
+from localai.bench.verdict import notes, verdict
 from localai.dataclass import dataclass
 from localai.engine.llamacpp.steps import chosen_steps
 from localai.errors import InvalidInput
@@ -177,6 +177,16 @@ def _needs_flash(settings: Settings) -> bool:
     """Whether keys and values would be small without flash attention, which the engine lacks."""
     small = settings["engine.kv_type"] in ("q8_0", "q4_0")
     return small and bool(settings["engine.flash_attention"] == "off")
+
+
+def not_tried(cells: Sequence[Cell], tried: Sequence[Settings]) -> list[tuple[Settings, str]]:
+    """The settings without a figure, each with the reason; the first of `tried` is what is in
+    force. `cells` are the rows of `tried`, in its order."""
+    return [
+        (settings, "; ".join(notes(cell)) or "no answer came")
+        for cell, settings in zip(cells, tried, strict=True)
+        if not cell.succeeded
+    ]
 
 
 def gains(cells: Sequence[Cell], tried: Sequence[Settings]) -> list[Suggestion]:

@@ -12,13 +12,26 @@ if TYPE_CHECKING:
     from localai.output.output import Output
 
 
-def show_suggestions(output: Output, gained: Sequence[Suggestion], found: Suggestions) -> None:
+def show_suggestions(
+    output: Output,
+    gained: Sequence[Suggestion],
+    found: Suggestions,
+    failed: Sequence[tuple[Settings, str]],
+) -> None:
     """Show the settings that are worth changing as lines to run, and what became of the others
-    that gained at first."""
+    that gained at first; then the `failed` ones, with their reasons."""
     output.line("")
     if not gained:
-        output.line("no other setting is faster here, beyond what the repetitions differ")
-        return
+        measured = " that was measured" if failed else ""
+        output.line(
+            f"no other setting{measured} is faster here, beyond what the repetitions differ"
+        )
+    _show_gains(output, gained, found)
+    for settings, reason in failed:
+        output.paragraph(f"not tried: {_named(settings)}: {reason}")
+
+
+def _show_gains(output: Output, gained: Sequence[Suggestion], found: Suggestions) -> None:
     for each in found.suggestions:
         *others, last = _lines(each.settings)
         for line in others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,14 +12,16 @@ from localai.bench.tuning import (
     EngineCores,
     confirmations,
     gains,
+    not_tried,
     suggestions,
     trials,
 )
 from localai.errors import InvalidInput
-from localai.output.bench_tuning import changes_text
+from localai.output.bench_tuning import changes_text, show_suggestions
 from localai.output.documents.bench import (
     BenchTune,
 )
+from localai.output.output import Output
 from localai.paths import Paths
 from tests.bench.test_comparison import BASE, cell
 from tests.support.command import RunLocalai
@@ -189,3 +192,33 @@ def test_nothing_to_try_is_said(home_with_starter: Paths, run_localai: RunLocala
     result = run_localai("bench", "tune", *short)
     assert result.returncode == 2
     assert b"nothing to try of engine.micro_batch" in result.stderr
+
+
+def test_where_the_settings_in_force_are_refused_nothing_is_compared_with_them(
+    home_with_short_model: Paths, run_localai: RunLocalai
+) -> None:
+    few = ("bench", "tune", "short", "-p", "64", "-n", "9", "--only", "engine.kv_type")
+    mtp = {"LOCALAI_ENGINE_DRAFT": "mtp"}
+    refused = run_localai(*few, env=mtp, timeout_s=300)
+    assert refused.returncode == 8
+    said = refused.stderr.decode()
+    assert "error: what is in force could not be measured, and all is compared with that: " in said
+    assert "no layers that predict several tokens, and engine.draft is mtp" in said
+    assert "run: localai config unset engine.draft" in said
+    assert b"is faster here" not in refused.stdout
+    document = run_localai(*few, "--json", env=mtp, timeout_s=300)
+    assert document.returncode == 8
+    assert checked(BenchTune, document.stdout)["suggestions"] == []
+
+
+def test_what_could_not_be_tried_is_named_with_its_reason(capsys: Any) -> None:
+    manners: list[dict[str, Any]] = [{"engine.threads": None}, {"engine.draft": "mtp"}]
+    base = cell(BASE)
+    cells = [base, replace(base, samples=(), failed="it has no such layers")]
+    failed = not_tried(cells, manners)
+    assert failed == [({"engine.draft": "mtp"}, "it has no such layers")]
+    show_suggestions(Output("bench"), [], suggestions(cells, confirmations(manners[0], [])), failed)
+    assert capsys.readouterr().out == (
+        "\nno other setting that was measured is faster here, beyond what the repetitions differ\n"
+        "not tried: engine.draft mtp: it has no such layers\n"
+    )

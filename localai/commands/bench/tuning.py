@@ -11,8 +11,9 @@ from localai.commands.bench.following import follow
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.dataclass import dataclass
-from localai.errors import Interrupted, InvalidInput
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
 from localai.output.output import Output
+from localai.patterns import lazy_pattern
 from localai.units import counted
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from localai.bench.plan import Plan
     from localai.bench.stored_runs import StoredRun
-    from localai.bench.tuning import EngineCores
+    from localai.bench.tuning import EngineCores, Settings
     from localai.config import Config
     from localai.database import Database
     from localai.hardware.facts import Machine
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _PROMPT: Final = "512"
 _ANSWER: Final = "48"
+_SETTING: Final = lazy_pattern(r"engine\.\w+")
 
 
 def tune(
@@ -60,11 +62,11 @@ def tune(
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Try the engine's settings one by one, and say which are worth changing, and by how much.
 
     What gains is measured a second time, and only that decides. No setting is changed: each
-    suggestion is a line to run.
+    suggestion is a line to run. The exit code is 8 if a setting could not be tried.
     """
     from contextlib import closing
 
@@ -95,9 +97,8 @@ def tune(
             if only is not None:
                 raise InvalidInput("--resume goes on with the settings that were tried")
             found = unfinished_search(database, plan, plan_of(None, _PROMPT, _ANSWER, None))
-            search.go_on(found)
-        else:
-            search.begin(plan, [each.strip() for each in only.split(",")] if only else ())
+            return search.go_on(found)
+        return search.begin(plan, [each.strip() for each in only.split(",")] if only else ())
 
 
 @dataclass(slots=True)
@@ -110,8 +111,8 @@ class _Search:
     database: Database
     output: Output
 
-    def begin(self, plan: Plan, only: Sequence[str]) -> None:
-        """The whole search."""
+    def begin(self, plan: Plan, only: Sequence[str]) -> int:
+        """The whole search, and its exit code."""
         from localai.bench.tuning import trials
         from localai.hardware.this_machine import this_machine
         from localai.providers.gpu_use import machine_of_engine
@@ -134,25 +135,24 @@ class _Search:
         self.output.note(
             f"trying {counted(len(tried) - 1, 'setting')}, each alone, beside those in force"
         )
-        self._decide(self._measure(replace(plan, trials=tuple(tried))))
+        return self._decide(self._measure(replace(plan, trials=tuple(tried))))
 
-    def go_on(self, broken: StoredRun) -> None:
-        """What is left of a search that was broken off."""
+    def go_on(self, broken: StoredRun) -> int:
+        """What is left of a search that was broken off, and its exit code."""
         from localai.bench.stored_runs import read_run
 
         plan = broken.plan
         assert plan is not None
         if plan.confirms is not None:
-            self._decide(read_run(self.database, plan.confirms), broken)
-        elif broken.ended_at is None:
-            self._decide(self._measure(plan, broken))
-        else:
-            self._decide(broken)
+            return self._decide(read_run(self.database, plan.confirms), broken)
+        if broken.ended_at is None:
+            return self._decide(self._measure(plan, broken))
+        return self._decide(broken)
 
-    def _decide(self, run: StoredRun, broken: StoredRun | None = None) -> None:
+    def _decide(self, run: StoredRun, broken: StoredRun | None = None) -> int:
         """Measure once more what gained in `run`, and show what came of it. `broken` is the second
         measurement, if it was begun."""
-        from localai.bench.tuning import Suggestions, confirmations, gains, suggestions
+        from localai.bench.tuning import Suggestions, confirmations, gains, not_tried, suggestions
         from localai.output.bench import show_run
         from localai.output.bench_tuning import show_suggestions
 
@@ -173,7 +173,16 @@ class _Search:
         if confirming is not None:
             output.line("")
             show_run(output, confirming, beside=False)
-        show_suggestions(output, gained, found)
+        failed = not_tried(run.cells, plan.trials)
+        error = _failure(failed, plan.trials)
+        if error is None or failed[0][0] != plan.trials[0]:
+            show_suggestions(output, gained, found, failed)
+        if error is None:
+            return 0
+        if output.as_json:
+            # The document tells the rest.
+            return error.exit_code
+        raise error
 
     def _measure(self, plan: Plan, before: StoredRun | None = None) -> StoredRun:
         """Measure a model under the settings of `plan`, and keep it as a run. Ctrl-C shows what was
@@ -196,7 +205,9 @@ class _Search:
             before=before,
             limits=limits,
         )
-        interrupted = follow(started, self.output)
+        # Everything is compared with what is in force.
+        base = started.bench.rows[0]
+        interrupted = follow(started, self.output, given_up=lambda: base.cell.failed is not None)
         if not interrupted:
             started.keeper.end(started.bench.anchor)
         run = read_run(self.database, started.keeper.run_id)
@@ -206,6 +217,24 @@ class _Search:
             show_run(self.output, run, beside=False)
         self.output.note("what was measured is kept: localai bench tune --resume goes on")
         raise Interrupted("interrupted", command="localai bench tune --resume")
+
+
+def _failure(
+    failed: Sequence[tuple[Settings, str]], tried: Sequence[Settings]
+) -> FinishedWithFailures | None:
+    """The error of a search in which settings could not be tried; None if all were."""
+    if not failed:
+        return None
+    settings, reason = failed[0]
+    if settings == tried[0]:
+        named = _SETTING.search(reason)
+        return FinishedWithFailures(
+            f"what is in force could not be measured, and all is compared with that: {reason}",
+            command=None if named is None else f"localai config unset {named[0]}",
+        )
+    return FinishedWithFailures(
+        f"{len(failed)} of {counted(len(tried) - 1, 'setting')} could not be tried"
+    )
 
 
 def _cores(machine: Machine) -> EngineCores:
