@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from statistics import median
+from collections.abc import Sequence
 from typing import Final
+
+from localai.statistics import Interval, median_interval
 
 _BUFFER: Final = bytes(1 << 20)
 _WINDOW_S: Final = 0.05
-_WINDOWS: Final = 6
-MOVED: Final = 0.03
-"""More than this between two anchors, and the machine was not the same."""
+_WINDOWS: Final = 12
+_MOVED: Final = 0.03
 
 
-def anchor(cores: int) -> float:
-    """Bytes a second that all cores hash together, in a third of a second."""
+def anchor(cores: int) -> Interval:
+    """Bytes a second that all cores hash together, in six tenths of a second: the median of
+    windows."""
     totals = [[0.0] * _WINDOWS for _ in range(cores)]
     start = threading.Barrier(cores)
 
@@ -39,9 +41,19 @@ def anchor(cores: int) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return float(median(sum(rates) for rates in zip(*totals, strict=True)))
+    return median_interval([sum(rates) for rates in zip(*totals, strict=True)])
 
 
-def moved(anchors: list[float]) -> float:
-    """By how much the anchors of a run differ, as a share of the fastest."""
-    return (max(anchors) - min(anchors)) / max(anchors) if anchors else 0.0
+def has_moved(anchors: Sequence[Interval]) -> bool:
+    """Whether the machine was not the same at two anchors of a run: they differ by more than 3%,
+    and by more than chance.
+
+    A virtual machine's cores may be 3 to 8% faster or slower each second, on the whole no slower;
+    the windows of one anchor show it, and then the intervals of two overlap.
+    """
+    if not anchors:
+        return False
+    slow, fast = (which(anchors, key=lambda each: each.value) for which in (min, max))
+    assert slow.high is not None
+    assert fast.low is not None
+    return slow.high < fast.low and slow.value < (1 - _MOVED) * fast.value

@@ -40,7 +40,7 @@ def limits(cores: int, model: Path | None, cache_bytes: int | None) -> Iterator[
         yield Limit("memory, copy", found.copy_bytes_per_s, how)
     if model is not None and (rate := _disk(model)) is not None:
         yield Limit("a model from its disk", rate, f"{model.name}, its pages dropped before")
-    yield Limit("anchor", anchor(cores), f"SHA-256 by {_threads(cores)}")
+    yield Limit("anchor", anchor(cores).value, f"SHA-256 by {_threads(cores)}")
 
 
 def _threads(count: int) -> str:

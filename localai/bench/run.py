@@ -16,7 +16,7 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from localai.bench.anchor import MOVED, anchor, moved
+from localai.bench.anchor import anchor, has_moved
 from localai.bench.arriving import arrivals, wanted_arrivals
 from localai.bench.cell import Cell, decode, is_finished, is_steady, prefill
 from localai.bench.loaded_models import LoadedModels
@@ -37,6 +37,7 @@ from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
 from localai.errors import InvalidInput, LocalaiError
 from localai.hardware.energy import EnergyMeter, energy_meter
+from localai.statistics import Interval
 
 # A model must not be unloaded between two answers.
 _KEEP_ALIVE_S: Final = 900.0
@@ -68,8 +69,8 @@ class Bench:
         self._force = force
         self._objectives = objectives
         self._source = random.Random()
-        self._anchors: list[float] = []
-        self._all_anchors: list[float] = []
+        self._anchors: list[Interval] = []
+        self._all_anchors: list[Interval] = []
         self._deadline = float("inf")
         self.rows = [
             self._row(subject, test, known[number])
@@ -92,7 +93,8 @@ class Bench:
     @property
     def anchor(self) -> float | None:
         """How fast the machine itself was during the run; None where nothing was computed on it."""
-        return median(self._all_anchors) if self._all_anchors else None
+        found = [each.value for each in self._all_anchors]
+        return median(found) if found else None
 
     def run(self, keep: Callable[[int, Cell], None]) -> Generator[Progress, None, None]:
         """Measure everything; a model or test that fails is a cell that says why. `keep` is told
@@ -213,7 +215,7 @@ class Bench:
             self._anchors.append(anchor(self._cores))
 
     def _mark_if_moved(self, rows: list[Row]) -> None:
-        if moved(self._anchors) > MOVED:
+        if has_moved(self._anchors):
             for row in rows:
                 self._change(row, _noted(row.cell, moved_note()))
         self._all_anchors += self._anchors

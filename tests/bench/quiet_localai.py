@@ -18,6 +18,7 @@ from localai.bench import noise, row, run
 from localai.bench.recording import Recorded
 from localai.bench.recording import record as measure
 from localai.cli import main as localai
+from localai.statistics import Interval
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
 
     with (
         patch.object(row, "record", record),
-        patch.object(run, "anchor", lambda cores: 1.0),
+        patch.object(run, "anchor", lambda cores: Interval(1.0, 1.0, 1.0)),
         patch.object(noise, "between", lambda before, after: noise.Noise()),
     ):
         sys.exit(localai())

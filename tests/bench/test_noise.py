@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
+from localai.bench.anchor import has_moved
 from localai.bench.noise import Noise, Reading, between, read
 from localai.bench.processes import card_memory_bytes, cpu_s, memory_bytes, peak_memory_bytes
 from localai.hardware import nvidia
+from localai.statistics import Interval, median_interval
 
 
 def machine(root: Path, *, busy: int, idle: int, steal: int = 0, swapped: int = 0) -> Path:
@@ -69,3 +72,20 @@ def test_what_cannot_be_read_is_unknown_and_disturbs_nothing(tmp_path: Path) -> 
     before = read(None, machine(tmp_path, busy=1000, idle=1000))
     after = read(None, machine(tmp_path, busy=1900, idle=1000))
     assert between(before, after).others is None, "whose it was is not known"
+
+
+def _anchors(source: random.Random, noise: float, *speeds: float) -> list[Interval]:
+    """Anchors of a machine whose speed differs by `noise` from window to window."""
+    return [
+        median_interval([source.gauss(speed, noise * speed) for _ in range(12)]) for speed in speeds
+    ]
+
+
+def test_a_machine_has_moved_if_it_is_slower_by_more_than_it_always_differs() -> None:
+    source = random.Random(7)
+    wavering = sum(has_moved(_anchors(source, 0.05, 100, 100, 100)) for _ in range(1000))
+    assert wavering < 30, "of 1,000 runs, on a machine whose windows differ by 5%"
+    assert all(has_moved(_anchors(source, 0.005, 100, 97, 95)) for _ in range(200))
+    assert all(has_moved(_anchors(source, 0.02, 100, 90, 90)) for _ in range(200))
+    assert not any(has_moved(_anchors(source, 0.001, 100, 99, 98)) for _ in range(200))
+    assert not has_moved([])
