@@ -46,11 +46,17 @@ def collecting() -> Iterator[None]:
         _here.collects, _here.at, _here.read_at = False, None, None
 
 
-def mark() -> None:
-    """Bytes have just come from a socket. What is found in them came now: to take an answer apart
-    costs as much again as to be woken for it."""
+def is_collecting() -> bool:
+    """Whether this thread collects."""
+    return _here.collects
+
+
+def mark(at: float | None = None) -> None:
+    """Bytes have been read from a socket, where they came `at` that moment on `time.perf_counter`,
+    or just now. It is that of what is found in them: to take an answer apart costs as much again as
+    to be woken for it."""
     if _here.collects:
-        _here.read_at = time.perf_counter()
+        _here.read_at = time.perf_counter() if at is None else at
 
 
 def arrived() -> float:

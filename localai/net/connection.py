@@ -17,15 +17,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from localai.arrivals import mark
+from localai.arrivals import is_collecting, mark
 from localai.dataclass import dataclass
 from localai.errors import Remedy
 from localai.net.authorities import trusting_context
 from localai.net.framing import refused
 from localai.net.unix import UnixConnection
 from localai.privacy import policy
+
+if TYPE_CHECKING:
+    from localai.net.kernel_stamps import StampedRead
 
 CONNECT_TIMEOUT_S = 10.0
 _UNSET_PROXY = "localai config unset network.proxy"
@@ -100,7 +103,7 @@ def _response_telling(heard: Callable[[int], None]) -> type[http.client.HTTPResp
         def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
             super().__init__(sock, *arguments, **options)
             self.fp.close()
-            self.fp = io.BufferedReader(_Heard(sock.makefile("rb", buffering=0), heard))
+            self.fp = io.BufferedReader(_Heard(sock, heard))
 
     return Telling
 
@@ -108,16 +111,25 @@ def _response_telling(heard: Callable[[int], None]) -> type[http.client.HTTPResp
 class _Heard(io.RawIOBase):
     """What comes over a socket, each part of it told."""
 
-    def __init__(self, raw: io.RawIOBase, heard: Callable[[int], None]) -> None:
-        self._raw = raw
+    def __init__(self, sock: socket.socket, heard: Callable[[int], None]) -> None:
+        self._raw = sock.makefile("rb", buffering=0)
         self._tell = heard
+        self._read_stamped: StampedRead | None = None
+        if is_collecting():
+            from localai.net.kernel_stamps import stamped_read
+
+            self._read_stamped = stamped_read(sock)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        size = self._raw.readinto(buffer)
-        mark()
+        at = None
+        if self._read_stamped is None:
+            size = self._raw.readinto(buffer)
+        else:
+            size, at = self._read_stamped(buffer)
+        mark(at)
         self._tell(size or 0)
         return size
 

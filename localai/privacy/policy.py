@@ -24,7 +24,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from localai.errors import PolicyRefused, Remedy
 from localai.privacy import grants, programs
@@ -50,8 +50,11 @@ _REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
         {"hint": "downloads happen in `localai pull MODEL` only"},
     ),
 )
+SO_TIMESTAMPNS: Final = 35
+"""Linux (asm-generic/socket.h): have the kernel say when it received what is read. Python has no
+name for it."""
 # The options that may be set on an IP socket; None is every option of the level.
-_OPTIONS: dict[int, tuple[str, ...] | None] = {
+_OPTIONS: dict[int, tuple[str | int, ...] | None] = {
     socket.SOL_SOCKET: (
         "SO_BROADCAST",
         "SO_KEEPALIVE",
@@ -66,6 +69,7 @@ _OPTIONS: dict[int, tuple[str, ...] | None] = {
         "SO_SNDBUF",
         "SO_SNDLOWAT",
         "SO_SNDTIMEO",
+        SO_TIMESTAMPNS,
     ),
     socket.IPPROTO_IP: ("IP_TOS", "IP_TTL", "IP_MULTICAST_TTL", "IP_MULTICAST_LOOP"),
     socket.IPPROTO_IPV6: (
@@ -79,7 +83,9 @@ _OPTIONS: dict[int, tuple[str, ...] | None] = {
     socket.IPPROTO_UDP: None,
 }
 _PERMITTED_OPTIONS = {
-    level: None if names is None else frozenset(getattr(socket, name, None) for name in names)
+    level: None
+    if names is None
+    else frozenset(each if isinstance(each, int) else getattr(socket, each, None) for each in names)
     for level, names in _OPTIONS.items()
 }
 # The two addresses that /etc/hosts has names for; for 127.0.0.2 libc would ask the resolver.
