@@ -393,12 +393,12 @@ def test_privacy_tells_the_policy_what_could_talk_and_what_left(run_localai: Run
 
 def test_config_round_trip_on_the_command_line(run_localai: RunLocalai) -> None:
     assert run_localai("config", "set", "engine.keep_alive", "10m").returncode == 0
-    assert run_localai("config", "get", "engine.keep_alive").stdout == b"600s\n"
+    assert run_localai("config", "get", "engine.keep_alive").stdout == b"10m\n"
     settings = json.loads(run_localai("config", "list", "--json").stdout)["settings"]
     (setting,) = [each for each in settings if each["key"] == "engine.keep_alive"]
     assert setting["origin"] == "file"
     assert run_localai("config", "unset", "engine.keep_alive").returncode == 0
-    assert run_localai("config", "get", "engine.keep_alive").stdout == b"300s\n"
+    assert run_localai("config", "get", "engine.keep_alive").stdout == b"5m\n"
     assert run_localai("config", "set", "engine.keep_alive", "soon").returncode == 2
 
 
