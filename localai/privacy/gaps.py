@@ -163,7 +163,7 @@ def _judge_multiprocessing() -> None:
         words = [os.fsencode(argument) for argument in arguments]
         paths = [os.fsencode(program) for program in programs]
         if paths != [python] or not _is_tracker(words, python):
-            programs.judge_arguments(paths)
+            policy.judge_arguments(paths)
         return original(words, paths, *rest)
 
     _posixsubprocess.fork_exec = fork_exec

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from localai.errors import PolicyRefused
-from localai.privacy import environment, gaps, grants, policy, programs
+from localai.privacy import environment, gaps, grants, policy
 from localai.privacy.grants import EgressSink, Grant
 from localai.privacy.grants import in_scope as in_scope
 from localai.privacy.grants import new_scope as new_scope
@@ -127,11 +127,11 @@ def child(reason: str) -> Iterator[None]:
     `reason` is for the reader of the calling code and is not used. The child has no guard: give it
     `child_environment()`, or the kernel's denial.
     """
-    programs.of_thread.children_allowed += 1
+    policy.of_thread.children_allowed += 1
     try:
         yield
     finally:
-        programs.of_thread.children_allowed -= 1
+        policy.of_thread.children_allowed -= 1
 
 
 def record_departure(host: str, address: str, port: int) -> None:

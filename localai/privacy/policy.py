@@ -10,7 +10,10 @@ is raised.
   bound, so that is judged as well.
 - **Options and ancillary data** of an IP socket. Only listed options, which steer no packet, are
   permitted. Other options choose an interface, a source or a route behind the judged address.
-- **Programs**: `programs`.
+- **Programs.** A child has no hook, so no program starts unless this thread is allowed to start
+  one: Popen, os.system, exec, posix_spawn, multiprocessing's spawn. `os.fork` is permitted: the
+  copy has the hook, and an exec in it is judged. A sub-interpreter would have no hook and is
+  refused.
 
 The judges look at copies of exact types (`exact`): a subclass can report one value in Python while
 C reads another. Nothing here does I/O, but the ledger's sink is called before a permitted
@@ -20,14 +23,15 @@ connection.
 from __future__ import annotations
 
 import _socket
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from localai.errors import PolicyRefused, Remedy
-from localai.privacy import grants, programs
+from localai.errors import PolicyRefused, ProgramRefused, Remedy
+from localai.privacy import grants
 from localai.privacy.exact import (
     IP_FAMILIES,
     exact_address,
@@ -93,6 +97,7 @@ _NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1"
 
 
 class _OfThread(threading.local):
+    children_allowed = 0
     reporting = False
     passed_on: tuple[str, Purpose] | None = None
 
@@ -280,6 +285,47 @@ def judge_ancillary(sock: socket.socket, data: list[Any]) -> None:
         _refuse("send ancillary data, which may steer packets", "", None)
 
 
+def judge_program(program: Any, *_: Any) -> None:
+    """Judge starting the program at a path."""
+    _judge_start(text_of(program))
+
+
+def judge_arguments(arguments: Any, *_: Any) -> None:
+    """Judge starting the program that a list of arguments begins with."""
+    _judge_start(text_of(arguments[0]) if arguments else "")
+
+
+def judge_shell(command: Any) -> None:
+    """Judge giving `command` to a shell."""
+    # The first word names the program; the rest may hold secrets, which no message should show.
+    _judge_start(text_of(command).partition(" ")[0])
+
+
+def judge_popen(executable: Any, arguments: Any, *_: Any) -> None:
+    """Judge subprocess.Popen. With a shell, the command is the third argument."""
+    words = [arguments] if isinstance(arguments, str | bytes | os.PathLike) else list(arguments)
+    if len(words) > 2 and words[0] == "/bin/sh" and words[1] == "-c":
+        judge_shell(words[2])
+    else:
+        _judge_start(text_of(executable if executable is not None else words[0]))
+
+
+def judge_interpreter(*_: Any) -> None:
+    """Refuse to make a sub-interpreter."""
+    raise ProgramRefused(
+        "refused by the privacy policy: start a sub-interpreter, which no guard would see"
+    )
+
+
+def _judge_start(program: str) -> None:
+    if of_thread.children_allowed:
+        return
+    raise ProgramRefused(
+        f"refused by the privacy policy: start the program {program!r}",
+        hint="a program is not under localai's guard: run it yourself, in a shell, if you want it",
+    )
+
+
 JUDGES: dict[str, Callable[..., None]] = {
     "socket.getaddrinfo": judge_lookup,
     "socket.gethostbyname": judge_lookup,
@@ -290,12 +336,12 @@ JUDGES: dict[str, Callable[..., None]] = {
     "socket.sendmsg": judge_datagram,
     "socket.__new__": judge_socket,
     "socket.bind": judge_listening,
-    "subprocess.Popen": programs.judge_popen,
-    "os.system": programs.judge_shell,
-    "os.exec": programs.judge_program,
-    "os.posix_spawn": programs.judge_program,
-    "pty.spawn": programs.judge_arguments,
-    "cpython.PyInterpreterState_New": programs.judge_interpreter,
+    "subprocess.Popen": judge_popen,
+    "os.system": judge_shell,
+    "os.exec": judge_program,
+    "os.posix_spawn": judge_program,
+    "pty.spawn": judge_arguments,
+    "cpython.PyInterpreterState_New": judge_interpreter,
 }
 """The judge of each audit event. No event outside this table leads out of the machine."""
 
