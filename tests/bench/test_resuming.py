@@ -20,8 +20,9 @@ from localai.bench.plan import QUICK, Plan, Test
 from localai.bench.prompts import Prompts
 from localai.bench.resuming import broken_off, require_same, unfinished_search
 from localai.bench.row import Row
-from localai.bench.stored_runs import RunRecorder, StoredRun, note_machine
+from localai.bench.stored_runs import RunRecorder, StoredRun, note_machine, read_runs
 from localai.bench.subject import subjects
+from localai.bench.verdict import verdict
 from localai.config import load
 from localai.database import Database
 from localai.errors import InvalidInput, NotFound
@@ -53,9 +54,20 @@ def kept(database: Database, plan: Plan, *cells: Cell) -> RunRecorder:
     return keeper
 
 
+def test_a_refused_run_is_forgotten_only_where_nothing_was_measured(database: Database) -> None:
+    measured = kept(database, ASKED, cell(BASE))
+    empty = kept(database, ASKED, replace(cell(BASE), samples=()))
+    measured.forget_if_empty()
+    empty.forget_if_empty()
+    assert [each.id for each in read_runs(database)] == [measured.run_id]
+
+
 def test_predictions_rest_on_one_user_at_a_time(database: Database) -> None:
     alone = cell(BASE, model="llamacpp/m", provider="llamacpp", zone="device")
-    four = replace(alone, test=replace(alone.test, concurrency=4))
+    together = [replace(each, throughput_tokens=400, throughput_s=1.0) for each in alone.samples]
+    users = replace(alone.test, concurrency=4)
+    four = replace(alone, test=users, samples=tuple(together))
+    assert verdict(four) == "quiet"
     arriving = replace(alone, test=replace(alone.test, rate=2.0))
     kept(database, ASKED, alone, four, arriving, replace(alone, zone="lan"))
     (found,) = database.bench_rates("llamacpp", "m")

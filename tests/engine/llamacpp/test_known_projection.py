@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from localai.engine.lifecycle import Lease, acquire, stop
+from localai.engine.llamacpp.known_projection import KnownProjection
 from localai.engine.llamacpp.log import DeviceShare, host_memory, last_table, log_of_table
-from localai.engine.worker_files import WorkerSpec
+from localai.engine.worker_files import WorkerInfo, WorkerSpec
 from localai.errors import InsufficientResources
 from localai.paths import Paths
 from localai.stores.starter import starter_path
@@ -88,3 +90,22 @@ def test_the_lines_are_read_as_the_engine_s() -> None:
     log = "0.1 I loading\n" + log_of_table(shares) + "0.2 I loaded\n"
     assert last_table(log) == shares
     assert host_memory(log) == DeviceShare("Host", 100 * MIB, 90 * MIB, 46 * MIB)
+
+
+def test_what_a_card_has_free_is_asked_anew(tmp_path: Path) -> None:
+    spec = WorkerSpec("llamacpp", "/m.gguf", 512, cache_dir=str(tmp_path))
+    info = WorkerInfo(
+        pid=1,
+        spec=spec,
+        model_identity="m",
+        context_tokens=512,
+        engine="e 1",
+        network_denied=True,
+        denial="",
+        started_at=0.0,
+    )
+    log = log_of_table([DeviceShare("Host", MIB, MIB, MIB)])
+    cpu, card = ({"type": SimpleNamespace(name=f"DEVICE_TYPE_{kind}")} for kind in ("CPU", "GPU"))
+    for devices, known in (([cpu], log), ([cpu, card], None)):
+        KnownProjection(info, devices).remember(log)
+        assert KnownProjection(info, devices).log_text() == known
