@@ -25,6 +25,11 @@ CODE = "say Here:\n```python\nx = 1\n```\nand\n```\ny = 2\n```"
 
 
 @pytest.fixture
+def localai_home(warm_home: Path) -> Path:
+    return warm_home
+
+
+@pytest.fixture
 def ask(
     run_localai: RunLocalai, robot_environment: dict[str, str], tmp_path: Path
 ) -> Callable[..., subprocess.CompletedProcess[bytes]]:

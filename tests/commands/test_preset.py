@@ -20,6 +20,11 @@ NEW = ("preset", "new", "reviewer", "--from")
 
 
 @pytest.fixture
+def localai_home(warm_home: Path) -> Path:
+    return warm_home
+
+
+@pytest.fixture
 def shots(tmp_path: Path) -> tuple[str, str]:
     (tmp_path / "q.txt").write_text("What is 1+1?\n")
     (tmp_path / "a.txt").write_text("Two.\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,11 @@ class Typist:
     def _at_prompt(self) -> bool:
         lines = [line for line in self.screen.split("\n") if line]
         return ">>>" in lines[-2:]
+
+
+@pytest.fixture
+def localai_home(warm_home: Path) -> Path:
+    return warm_home
 
 
 @pytest.fixture
