@@ -31,6 +31,7 @@ from localai.output.documents.fields import FIELDS
 if TYPE_CHECKING:
     from localai.doctor.check import Check
 
+ENVIRONMENT = {"COLUMNS": "90", "NO_COLOR": "1"}
 REFERENCE = Path(__file__).parent / "reference"
 _WIRES: dict[Wire, str] = {
     "chat_completions": "embedded engine, LM Studio, endpoints",
@@ -74,9 +75,14 @@ def _subcommands(module: str) -> list[str]:
 
 
 def _help(*command: str) -> str:
+    return printed(*command, "--help")
+
+
+def printed(*arguments: str) -> str:
+    """What `localai ARGUMENTS` prints, 90 columns wide and without colours."""
     result = subprocess.run(
-        [sys.executable, "-m", "localai", *command, "--help"],
-        env={**os.environ, "COLUMNS": "90", "NO_COLOR": "1"},
+        [sys.executable, "-m", "localai", *arguments],
+        env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
         check=True,
