@@ -97,7 +97,7 @@ class GgufHeader:
         number = _as_integer(value)
         return None if number is None else (number,) * layers
 
-    @property
+    @cached_property
     def architecture(self) -> str | None:
         """The model's architecture: llama, qwen3, gemma3, clip (a projector), …"""
         return self.text("general.architecture")
@@ -117,7 +117,7 @@ class GgufHeader:
         """The context in tokens that the model was trained for."""
         return self.architecture_integer("context_length")
 
-    @property
+    @cached_property
     def block_count(self) -> int | None:
         """The number of layers; None if it is absent or beyond any real model."""
         count = self.architecture_integer("block_count")
@@ -128,12 +128,12 @@ class GgufHeader:
         """The width of a token's vector between layers."""
         return self.architecture_integer("embedding_length")
 
-    @property
+    @cached_property
     def head_count(self) -> tuple[int, ...] | None:
         """Attention heads, a number for each layer (0: the layer has no attention)."""
         return self.per_layer("attention.head_count")
 
-    @property
+    @cached_property
     def head_count_kv(self) -> tuple[int, ...] | None:
         """Key/value heads, a number for each layer; as many as heads if they are absent."""
         if self.of_architecture("attention.head_count_kv") is None:

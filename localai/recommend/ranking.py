@@ -18,7 +18,7 @@ size:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import log2
 from statistics import median
@@ -133,25 +133,26 @@ def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> flo
     """Returns a factor for the time of a token, from runs of the catalogue's models; 1 if
     unknown."""
     factors = []
-    for name, work in _known_works():
-        factor = slowdown_of(machine, work, runs) if (runs := own_runs.get(name, ())) else None
+    for name, work in _known_works(own_runs):
+        factor = slowdown_of(machine, work, runs) if (runs := own_runs[name]) else None
         if factor is not None:
             factors.append(factor)
     return median(factors) if factors else 1.0
 
 
-def _known_works() -> Iterator[tuple[str, DecodeWork]]:
-    """The catalogue's models by the names that their runs have, MLX's builds as well."""
+def _known_works(names: Container[str]) -> Iterator[tuple[str, DecodeWork]]:
+    """Those of the catalogue's models that are among `names`, as their runs have them, MLX's builds
+    as well."""
     for entry in catalogue().entries:
         for file in entry.files:
-            work = entry.work(file, _USEFUL_CONTEXT)
-            if work is not None:
+            if file.name in names and (work := entry.work(file, _USEFUL_CONTEXT)) is not None:
                 yield file.name, work
+        if entry.mlx is None or (name := entry.mlx.removeprefix("hf.co/")) not in names:
+            continue
         # MLX's 4 bits are as large as the smallest file within a few percent.
         smallest = min(entry.files, key=lambda file: file.size_bytes)
-        work = entry.work(smallest, _USEFUL_CONTEXT)
-        if entry.mlx is not None and work is not None:
-            yield entry.mlx.removeprefix("hf.co/"), replace(work, stored="mlx")
+        if (work := entry.work(smallest, _USEFUL_CONTEXT)) is not None:
+            yield name, replace(work, stored="mlx")
 
 
 def _choose(entry: Candidate, asked: _Situation) -> Recommendation:

@@ -124,12 +124,10 @@ def _without_heads(header: GgufHeader, layer: int) -> bool:
 def _feed_forward_only(header: GgufHeader, layer: int) -> bool:
     """Whether `layer` mixes no tokens and keeps nothing: Nemotron-H's have one part each, which is
     attention, a state or a feed-forward."""
+    if not isinstance(header.of_architecture("feed_forward_length"), tuple):
+        return False
     lengths = header.per_layer("feed_forward_length") or ()
-    return (
-        isinstance(header.of_architecture("feed_forward_length"), tuple)
-        and _without_heads(header, layer)
-        and lengths[layer] > 0
-    )
+    return _without_heads(header, layer) and lengths[layer] > 0
 
 
 def _state_bytes(header: GgufHeader) -> int:
