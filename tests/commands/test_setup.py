@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ from tests.support.promise import checked
 from tests.support.registry import OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.weights import SYSTEM_PROMPT
+
+pytestmark = pytest.mark.usefixtures("used_home")
 
 PATIENCE_S = 90
 Environment = dict[str, str]
@@ -70,6 +73,7 @@ def files(home: Path) -> set[str]:
 def test_an_empty_home_becomes_an_answer_at_a_terminal(
     pty: Callable[..., Terminal], alone: Environment, localai_home: Path
 ) -> None:
+    shutil.rmtree(localai_home / "cache", ignore_errors=True)
     terminal = pty("setup", env=alone)
     terminal.wait_for("Go on? [Y/n]", PATIENCE_S)
     assert "  ✓  the embedded engine (llama.cpp)" in terminal.screen
@@ -106,6 +110,7 @@ def test_without_a_terminal_it_wants_a_yes(
 def test_a_dry_run_writes_nothing_but_what_was_measured(
     run_localai: RunLocalai, alone: Environment, localai_home: Path
 ) -> None:
+    shutil.rmtree(localai_home / "cache", ignore_errors=True)
     planned = document(run_localai("setup", "--dry-run", "--json", env=alone))
     assert (planned["dry_run"], planned["answer"], planned["model"]) == (True, None, "starter")
     assert [step["done"] for step in planned["steps"]] == [True, False, False, True]
@@ -310,5 +315,6 @@ def test_every_folder_beside_the_settings_is_removed(localai_home: Path) -> None
 
 
 def test_an_uninstall_of_nothing_says_so(run_localai: RunLocalai, localai_home: Path) -> None:
+    shutil.rmtree(localai_home / "cache", ignore_errors=True)
     done = run_localai("setup", "--uninstall", "--yes")
     assert (done.returncode, done.stdout) == (0, b"there is nothing of localai here\n")
