@@ -22,6 +22,11 @@ from localai.stores.presets import Preset, write_preset
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 
 
+@pytest.fixture
+def localai_home(warm_home: Path) -> Path:
+    return warm_home
+
+
 @pytest.mark.real_process
 def test_help_groups_the_commands_with_an_example_each(run_localai: RunLocalai) -> None:
     text = run_localai("--help").stdout.decode()
@@ -336,6 +341,7 @@ def test_a_read_only_home_is_an_error_that_says_what_to_do(
     assert b"set LOCALAI_HOME" in result.stderr
 
 
+@pytest.mark.usefixtures("cold_engine")
 def test_the_whole_command_works_where_there_is_no_network_at_all(
     home_with_starter: Paths, command_environment: dict[str, str]
 ) -> None:
@@ -350,6 +356,7 @@ def test_the_whole_command_works_where_there_is_no_network_at_all(
 
 
 @pytest.mark.real_process
+@pytest.mark.usefixtures("cold_engine")
 def test_airgap_answers_too_and_may_stand_anywhere(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
@@ -360,6 +367,7 @@ def test_airgap_answers_too_and_may_stand_anywhere(
         assert b"Paris" in result.stdout
 
 
+@pytest.mark.usefixtures("cold_engine")
 def test_ps_and_stop_tell_what_is_in_memory(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 from collections.abc import Collection, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from localai.files import write_atomically
@@ -20,7 +21,7 @@ from localai.paths import Paths, private_dir
 
 LONGEST_CHARACTERS = 8_000
 _BOUND_BYTES = 1_000_000
-_KEPT_WHEN_BOUND_IS_REACHED = 1_000
+_KEPT_BYTES_WHEN_BOUND_IS_REACHED = 500_000
 
 
 def input_history_file(paths: Paths) -> Path:
@@ -47,7 +48,7 @@ def append(file: Path, text: str, conversation_id: str) -> None:
             opened.write(_line(conversation_id, text))
             too_long = opened.tell() > _BOUND_BYTES
         if too_long:
-            _rewrite(file, _read(file)[-_KEPT_WHEN_BOUND_IS_REACHED:])
+            _rewrite(file, _newest(_read(file)))
 
 
 def remove(file: Path, conversation_ids: Collection[str], texts: Collection[str]) -> None:
@@ -86,6 +87,14 @@ def _read(file: Path) -> list[tuple[str, str]]:
 
 def _has_typed(line: str, texts: Collection[str]) -> bool:
     return line in texts or (line.startswith("/") and any(map(line.endswith, texts)))
+
+
+def _newest(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The last of `lines`: as many as there is room for, so that the next ones need not shorten the
+    file again."""
+    sizes = accumulate(len(_line(*line)) for line in reversed(lines))
+    fitting = sum(size <= _KEPT_BYTES_WHEN_BOUND_IS_REACHED for size in sizes)
+    return lines[len(lines) - fitting :]
 
 
 def _rewrite(file: Path, lines: list[tuple[str, str]]) -> None:

@@ -33,10 +33,16 @@ def test_a_damaged_line_and_a_missing_file_cost_nothing_else(file: Path) -> None
     assert input_history.read(file) == ["one", "two"]
 
 
-def test_it_is_bounded_and_leaves_the_newest(file: Path) -> None:
+@pytest.mark.parametrize("characters", [1_000, input_history.LONGEST_CHARACTERS - 5])
+def test_it_is_bounded_and_leaves_the_newest(file: Path, characters: int) -> None:
+    shortened, size = 0, 0
     for number in range(1_300):
-        input_history.append(file, f"{number} " + "x" * 1_000, "c1")
-    assert file.stat().st_size <= 1_100_000
+        input_history.append(file, f"{number} " + "x" * characters, "c1")
+        before, size = size, file.stat().st_size
+        shortened += size < before
+    assert size <= 1_000_000
+    assert 1 <= shortened <= 25, "most lines are written at the end of the file"
+    assert 50 <= len(input_history.read(file)) <= 1_000
     assert input_history.read(file)[-1].startswith("1299 ")
     input_history.append(file, "y" * (input_history.LONGEST_CHARACTERS + 1), "c1")
     assert input_history.read(file)[-1].startswith("1299 ")

@@ -33,6 +33,7 @@ from localai.stores.references import HubReference, hub_reference
 from tests.formats.synthetic import Spec, write
 from tests.servers.hub_double import COMMIT, HubDouble
 from tests.support.file_server import Handler
+from tests.support.mlx import make_tiny_model
 
 REPO = "org/tiny-GGUF"
 
@@ -238,9 +239,10 @@ def test_the_variants_are_listed(hub: HubDouble, tiny: bytes) -> None:
 
 
 def test_an_mlx_folder_comes_whole_and_is_measured_before(
-    hub: HubDouble, mlx_model_path: Path, cache: Path, localai_home: Path
+    hub: HubDouble, mlx_model_path: Path, cache: Path, localai_home: Path, tmp_path: Path
 ) -> None:
-    hub.add("org/smol-mlx", {path.name: path for path in mlx_model_path.iterdir()})
+    folder = make_tiny_model(tmp_path / "tiny", mlx_model_path)
+    hub.add("org/smol-mlx", {path.name: path for path in folder.iterdir()})
     with AllowedHosts() as hosts:
         reference = hub_reference("hf.co/org/smol-mlx")
         assert reference is not None
