@@ -22,6 +22,11 @@ ORDINARY = {
 }
 
 
+@pytest.fixture
+def localai_home(warm_home: Path) -> Path:
+    return warm_home
+
+
 @pytest.mark.parametrize("question", ORDINARY)
 def test_an_ordinary_prompt_has_the_tokens_that_it_had(
     home_with_starter: Paths, run_localai: RunLocalai, question: str
