@@ -20,6 +20,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pip
 import pytest
 
 from localai.stores.starter import STARTER
@@ -33,6 +34,11 @@ SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 PREFIX = "a $(touch owned) `touch owned` prefix\n;touch owned;'\"'"
 # Whatever lets this machine reach its package index.
 NETWORK_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
+# What `localai --version` imports, what builds it, and what these need.
+TO_START = re.compile(
+    r"(annotated-doc|click|hatchling|markdown-it-py|mdurl|packaging|pathspec|pip|pluggy|pygments"
+    r"|rich|shellingham|tomlkit|trove-classifiers|typer|typing-extensions)=="
+)
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,9 @@ def files_below(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if ".rustup" not in path.parts}
 
 
-def changed_source(folder: Path) -> Path:
-    """A copy of the source that is another version; its install.sh."""
+def changed_source(folder: Path, *, to_start: bool = False) -> Path:
+    """A copy of the source that is another version; its install.sh. With `to_start` its lock has no
+    pins but those without which it does not start, for what is not about all of them."""
     folder.mkdir()
     for name in ("localai", "LICENSE", "README.md", "pyproject.toml", "requirements.lock"):
         source = REPOSITORY / name
@@ -110,6 +117,10 @@ def changed_source(folder: Path) -> Path:
     shutil.copy(SCRIPT, folder)
     shutil.copytree(REPOSITORY / "docs/man", folder / "docs/man")
     (folder / "localai/__main__.py").open("a").write("\n# changed\n")
+    if to_start:
+        lock = folder / "requirements.lock"
+        pins = re.split(r"\n(?=\S)", lock.read_text())
+        lock.write_text("\n".join(pin for pin in pins if TO_START.match(pin)) + "\n")
     return folder / "install.sh"
 
 
@@ -464,7 +475,10 @@ def test_the_makers_wheel_takes_the_place_of_the_engine_if_its_hash_is_right(
 ) -> None:
     index, digest = makers_index
     environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    # A pip of its own takes longer to make than all that is tested here.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    [packages] = environment.glob("lib/python*/site-packages")
+    (packages / "pip").symlink_to(Path(pip.__file__).parent)
     done = gpu_step(environment, index, digest, tmp_path)
     assert done.returncode == 0, done.stderr
     ask = [str(environment / "bin/python"), "-c", "import xllamacpp; print(xllamacpp.made_for)"]
@@ -615,7 +629,7 @@ def test_an_upgrade_that_does_not_start_leaves_the_old_version(
     installed: Place, wheels: Path, tmp_path: Path
 ) -> None:
     before, link = installed.environments(), installed.program.readlink()
-    script = changed_source(tmp_path / "source")
+    script = changed_source(tmp_path / "source", to_start=True)
     (tmp_path / "source/localai/cli.py").write_text("raise SystemExit('it is broken')\n")
     done = installed.install("--no-starter", script=script, env=by_uv(installed, wheels))
     assert done.returncode != 0
@@ -626,11 +640,13 @@ def test_an_upgrade_that_does_not_start_leaves_the_old_version(
     assert installed.environments() == before
 
 
-def test_an_interrupted_upgrade_leaves_the_old_version(installed: Place, tmp_path: Path) -> None:
+def test_an_interrupted_upgrade_leaves_the_old_version(
+    installed: Place, wheels: Path, tmp_path: Path
+) -> None:
     before = installed.environments()
     process = subprocess.Popen(
         [changed_source(tmp_path / "source"), "--prefix", installed.prefix],
-        env=installed.environment(),
+        env=installed.environment(by_uv(installed, wheels)),
         cwd=installed.home,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -665,9 +681,11 @@ def test_uninstall_removes_all_but_what_is_the_users(to_be_removed: Place) -> No
     assert not (to_be_removed.home / ".cache/localai").exists()
 
 
-def test_an_offline_folder_of_wheels_is_enough(place: Place, wheels: Path) -> None:
+def test_an_offline_folder_of_wheels_is_enough(place: Place, wheels: Path, tmp_path: Path) -> None:
+    # That every pin has its wheel among them is seen below.
+    script = changed_source(tmp_path / "source", to_start=True)
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-    done = place.install("--no-starter", env=offline, within=no_network())
+    done = place.install("--no-starter", script=script, env=offline, within=no_network())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "A first model, the best that fits this machine:\n  localai setup" in done.stdout
     assert place.run("--version").stdout.startswith("localai ")
