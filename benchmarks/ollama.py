@@ -55,8 +55,8 @@ def main() -> None:
         home = Path(folder)
         with start_ollama(binary, home) as server:
             modelfile = home / "Modelfile"
-            # Ollama's threads spin for one another, so that two of them beside one busy process give
-            # a token in three seconds; and its own client asks for no end.
+            # Ollama's threads spin for one another: two beside a busy process give a token in
+            # three seconds. And its own client asks for no end.
             limits = f"{ONE_THREAD}\nPARAMETER num_predict {_TOKENS}"
             modelfile.write_text(f'FROM {weights}\nSYSTEM "{SYSTEM_PROMPT}"\n{limits}\n')
             server.run("create", _MODEL, "--file", modelfile)
