@@ -35,6 +35,13 @@ def _instead(content: bytes) -> Callable[[bytes], bytes]:
 
 _LOCAL, _CENTRAL = b"PK\x03\x04\x14\0\0\0", b"PK\x01\x02\x14\x03\x14\0"
 _FOUND = [
+    ("file in a question", "blank lines", _instead(b"\n" * 40_000)),
+    ("chat template", "comments without end", _instead(b"{#" * 64_000)),
+    ("chat template", "texts without end", _instead(b"'" + b"\\'" * 64_000)),
+    ("Go template", "comments without end", _instead(b"{{" + b"/*" * 32_000)),
+    ("Go template", "texts without end", _instead(b"{{ " + b'\\"' * 32_000)),
+    ("Go template", "many words", _instead(b"{{ .a" + b" .a" * 300_000 + b"}}")),
+    ("tools' words", "blank lines", _instead(b"\n" * 60_000)),
     ("run of compare", "a late repeat", _changed(b'"repeat": 1,', b'"repeat": %d,' % 10**50)),
     ("doctor's facts", "no date", _changed(b'"catalogue_date": "20', b'"catalogue_date": "x')),
     ("doctor's facts", "an odd time", _changed(b'"now": 1', b'"now": 1e300, "then": 1')),
@@ -53,6 +60,8 @@ _FOUND = [
     ),
     ("doctor's facts", "half a character", _changed(b'"name": "', b'"name": "\\ud800')),
     ("llama-bench", "threads in words", _changed(b'"n_threads": 2', b'"n_threads": "c"')),
+    ("Go template", "a form of no text", _instead(b"{{ printf nil 5 }}")),
+    ("llama-bench", "many repetitions", _changed(b"1000, 2000", b"1000, " * 9000 + b"2000")),
     ("llama-bench", "an endless span", _changed(b"[1000, 2000]", b"[1e999]")),
     ("model's words", "a call nested deeply", _instead(_DEEP)),
     ("request of messages", "an infinite number", _changed(b"5", b"1e999")),

@@ -29,7 +29,8 @@ from localai.wires.pictures import kind_of, require_bounded
 LIMIT_BYTES = 64 * 1024 * 1024
 _OWN_LIMIT_BYTES = 4 * 1024 * 1024
 _SILENCE_S = 2.0
-_FENCES = lazy_pattern(r"^\s*(`{3,})", re.MULTILINE)
+# Not \s, which would look through all blank lines again from each of them.
+_FENCES = lazy_pattern(r"^[^\S\n]*(`{3,})", re.MULTILINE)
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
 
 

@@ -95,7 +95,7 @@ def parse_low_power_mode(settings: str) -> bool | None:
 
     `lowpowermode 1` or, on machines with a third mode, `powermode 1`.
     """
-    match = re.search(r"^\s*(?:lowpowermode|powermode)\s+(\d)\b", settings, re.M)
+    match = re.search(r"^[ \t]*(?:lowpowermode|powermode)[ \t]+(\d)\b", settings, re.M)
     return None if match is None else match[1] == "1"
 
 

@@ -80,11 +80,15 @@ def mutated(chance: random.Random, specimen: bytes, words: tuple[bytes, ...] = (
     return bytes(content)
 
 
-def repeated(chance: random.Random, specimen: bytes) -> tuple[bytes, bytes, bytes]:
-    """A piece of the specimen, there as often as makes 8, 16 and 32 kB: what takes sixteen times as
-    long for four times as much grows with the square."""
+def repeated(
+    chance: random.Random, specimen: bytes, words: tuple[bytes, ...] = ()
+) -> tuple[bytes, bytes, bytes]:
+    """A piece of the specimen, or a word of its format, as often as makes 8, 16 and 32 kB: what
+    takes sixteen times as long for four times as much grows with the square."""
     at = chance.randrange(len(specimen) + 1)
     piece = specimen[at : at + chance.choice((1, 2, 5, 20, 100))] or b"["
+    if chance.random() < 0.5:
+        piece = chance.choice((b"\n", b" ", b"\t", b'\\"', *words))
     times = 8192 // len(piece) + 1
     first, second, third = (
         specimen[:at] + piece * (times * more) + specimen[at:] for more in (1, 2, 4)

@@ -27,7 +27,7 @@ MOST_KEPT_BYTES = 200_000
 MOST_GROWN_BYTES = 700 << 20
 # One in so many inputs is followed line by line; one in so many is there three times, each twice as
 # long as the one before.
-FOLLOWED, GROWN = 4, 400
+FOLLOWED, GROWN = 4, 100
 SQUARE = 9.0
 _IN_MEMORY = Path("/dev/shm")
 
@@ -139,7 +139,7 @@ class Feeder:
     def _grow(self, tally: Tally, folder: Path) -> None:
         """The same piece, more and more often: its time must not grow with the square."""
         took: list[float] = []
-        contents = repeated(self._chance, self._specimen())
+        contents = repeated(self._chance, self._specimen(), self._words)
         for content in contents:
             began = time.process_time()
             self._read(tally, content, folder)

@@ -146,7 +146,7 @@ def _run_file() -> str:
 def _shown(tally: Tally, what: str, done: subprocess.CompletedProcess[bytes]) -> None:
     check_said(tally, done, what, *range(9))
     for stream in (done.stdout, done.stderr):
-        found = _CONTROLS.search(stream.decode(errors="replace"))
+        found = _CONTROLS.search(stream.replace(b"\r\n", b"\n").decode(errors="replace"))
         tally.check(found is None, f"{what}: {found and found[0]!r} is shown")
 
 

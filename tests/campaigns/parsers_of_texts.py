@@ -11,7 +11,7 @@ from localai.batch.prompts import LineDefaults, read_prompt
 from localai.bench.formats import FORMATS, as_text, read_llama_bench
 from localai.bench.stored_runs import StoredRun
 from localai.chat.encodings import decode
-from localai.chat.inputs import read_text_file
+from localai.chat.inputs import TextFile, read_text_file, with_files
 from localai.chat.schema import from_data, from_short_form
 from localai.chat.templates import read_template
 from localai.compare.checks.check import CheckedAnswer
@@ -227,6 +227,11 @@ PARSERS = (
         (b"name, age:int, ok?:bool, size:a|b, all:[str]",),
         lambda content, at: from_short_form(content.decode(errors="replace")),
         weight=1,
+    ),
+    Parser(
+        "file in a question",
+        (b"a\n```\nb\n````py\n", b"\n\n  x"),
+        lambda c, at: with_files([TextFile("f", c.decode(errors="replace"))], "?"),
     ),
     Parser("text", (b"\xef\xbb\xbfabc", "äöü".encode("utf-16")), lambda c, at: decode(c, "it")),
     Parser("PDF", (_pdf(),), lambda c, at: read_text_file(str(file_of("a.pdf", c, at))), weight=6),

@@ -26,19 +26,19 @@ def bundle_whole(tally: Tally, at: Place) -> None:
 
 
 def no_preset(at: Place) -> None:
-    (at.home / "presets" / "mine.toml").unlink(missing_ok=True)
+    (at.home / "presets" / "ours.toml").unlink(missing_ok=True)
 
 
 def a_preset(at: Place) -> None:
     an_editor(at)
     no_preset(at)
-    at.run("preset", "new", "mine", "--from", "starter", "-s", "Be brief.")
+    at.run("preset", "new", "ours", "--from", "starter", "-s", "Be brief.")
 
 
 def preset_whole(tally: Tally, at: Place) -> None:
     done = at.run("preset", "list", "--json")
     names = [each["name"] for each in json.loads(done.stdout)["presets"]]
-    tally.check(names == ["mine"], f"preset: there are {names}")
+    tally.check(names == ["ours"], f"preset: there are {names}")
 
 
 def a_modelfile(at: Place) -> None:

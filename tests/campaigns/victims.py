@@ -84,7 +84,7 @@ class Victim:
 
 
 CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
-MODELFILE = ("preset", "new", "mine", "--modelfile")
+MODELFILE = ("preset", "new", "ours", "--modelfile")
 BENCH = ("bench", "starter", "-p", "64", "-n", "8", "--html", "bench.html")
 CODE = ("compare", "--suite", "code.jsonl", *FARM, "-o", "code-run.jsonl", "--run-code")
 VICTIMS = (
@@ -161,15 +161,15 @@ VICTIMS = (
     ),
     Victim(
         "preset new",
-        ("preset", "new", "mine", "--from", "starter", "-s", "Be brief."),
+        ("preset", "new", "ours", "--from", "starter", "-s", "Be brief."),
         no_preset,
         preset_whole,
         again=(0, 2),
     ),
     Victim("preset new --modelfile", (*MODELFILE, "Modelfile"), a_modelfile, again=(0, 2)),
-    Victim("preset edit", ("preset", "edit", "mine"), a_preset, preset_whole),
-    Victim("preset modelfile", ("preset", "modelfile", "mine"), a_preset),
-    Victim("rm of a preset", ("rm", "--yes", "mine"), a_preset, again=(0, 3)),
+    Victim("preset edit", ("preset", "edit", "ours"), a_preset, preset_whole),
+    Victim("preset modelfile", ("preset", "modelfile", "ours"), a_preset),
+    Victim("rm of a preset", ("rm", "--yes", "ours"), a_preset, again=(0, 3)),
     Victim(
         "bench tune",
         ("bench", "tune", "starter", "--only", "engine.threads", "-p", "64", "-n", "4"),

@@ -50,5 +50,5 @@ def _environment(text: str) -> dict[str, str] | None:
 
 def _drop_in(path: str) -> DropIn:
     content = read_text(Path(path))
-    section = None if content is None else bool(re.search(r"^\s*\[Service\]", content, re.M))
+    section = None if content is None else bool(re.search(r"^[ \t]*\[Service\]", content, re.M))
     return DropIn(path, section)

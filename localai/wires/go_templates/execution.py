@@ -153,7 +153,7 @@ class _Run:
             raise TemplateError(f"it has the function {first.name}")
         try:
             return function(*(self._value(each, dot) for each in rest), *fed)
-        except (TypeError, IndexError, KeyError) as error:
+        except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise TemplateError(f"{first.name} cannot take its arguments: {error}") from error
 
     def _short(

@@ -10,6 +10,7 @@ import re
 from typing import Any, Final
 
 from localai.patterns import lazy_pattern
+from localai.wires.go_templates.actions import action_end
 from localai.wires.go_templates.nodes import (
     Action,
     Branch,
@@ -26,13 +27,6 @@ from localai.wires.go_templates.nodes import (
     Text,
 )
 
-# An action, its comments and texts whole: "}}" within quotes ends nothing.
-_ACTION: Final = lazy_pattern(
-    r"\{\{(?P<left>-(?=\s))?"
-    r"(?P<inner>(?>/\*.*?\*/|\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`|(?!\}\}).)*?)"
-    r"(?P<right>(?<=\s)-)?\}\}",
-    re.DOTALL,
-)
 _WORD: Final = lazy_pattern(
     r"\s*(?:(?P<string>\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`)|(?P<sign>:=|[=|(),])"
     r"|(?P<number>[+-]?\d[\w.]*)|(?P<path>\$?\w*(?:\.\w+)+|\.|\$\w*)|(?P<name>[A-Za-z_]\w*))"
@@ -58,16 +52,20 @@ def _pieces(text: str) -> list[tuple[str, bool]]:
     pieces: list[tuple[str, bool]] = []
     end, trims = 0, False
     while (start := text.find("{{", end)) >= 0:
-        action = _ACTION.match(text, start)
-        if action is None:
+        close = action_end(text, start + 2)
+        if close is None:
             raise TemplateError("an action is not closed")
         between = text[end:start]
         between = between.lstrip(_SPACE) if trims else between
-        pieces.append((between.rstrip(_SPACE) if action["left"] else between, False))
-        inner = action["inner"].strip()
+        inner = text[start + 2 : close]
+        is_trimmed = inner[:1] == "-" and inner[1:2].isspace()
+        pieces.append((between.rstrip(_SPACE) if is_trimmed else between, False))
+        inner = inner[1:] if is_trimmed else inner
+        trims = inner[-1:] == "-" and inner[-2:-1].isspace()
+        inner = inner.removesuffix("-").strip() if trims else inner.strip()
         if not (inner.startswith("/*") and inner.endswith("*/")):
             pieces.append((inner, True))
-        end, trims = action.end(), bool(action["right"])
+        end = close + 2
     last = text[end:]
     pieces.append((last.lstrip(_SPACE) if trims else last, False))
     return [(piece, is_action) for piece, is_action in pieces if piece or is_action]
@@ -150,8 +148,8 @@ class _Words:
         self._words: list[tuple[str, str, bool]] = []
         self._at = 0
         self._identifiers = identifiers
-        end = 0
-        while text[end:].strip():
+        end, whole = 0, len(text.rstrip())
+        while end < whole:
             match = _WORD.match(text, end)
             if match is None:
                 raise TemplateError(f"{text[end:].strip()[:30]!r} is not understood")
