@@ -122,7 +122,8 @@ def _replacement(match: re.Match[str]) -> str:
     return ""
 
 
-_SPECIAL = lazy_pattern(r"([\\`*_{}\[\]<>()#+!|~])")
+# An underscore within a word means nothing there.
+_SPECIAL = lazy_pattern(r"([\\`*\[\]<>#!|~]|(?<![^\W_])_|_(?![^\W_]))")
 _BREAKS = lazy_pattern("[\t\n\u2028\u2029]+")
 
 
@@ -135,6 +136,12 @@ def markdown_words(text: str) -> str:
     """`text` on one line, escaped so that Markdown shows it as it is, loads nothing for it, and
     GitHub mentions nobody."""
     return _SPECIAL.sub(r"\\\1", sanitize_line(text)).replace("@", "@\u200b")
+
+
+def spreadsheet_words(text: str) -> str:
+    """`text` on one line, in a form that a spreadsheet does not take for a formula."""
+    line = sanitize_line(text)
+    return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line
 
 
 def escaped(document: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from localai.database.schema import MIGRATIONS, statements
 from localai.database.search_words import search_words
@@ -22,6 +22,27 @@ from localai.paths import can_be_written, private_dir
 
 _LOG_BYTES: Final = 4 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class _Connection(sqlite3.Connection):
+    """SQLite's connection, which takes half a character as well: names of files may hold one, and
+    UTF-8 cannot. It becomes U+FFFD, as where it is shown."""
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        """As SQLite's own."""
+        try:
+            return super().execute(statement, values)
+        except UnicodeEncodeError:
+            if isinstance(values, Mapping):
+                named = {name: _whole(value) for name, value in values.items()}
+                return super().execute(statement, named)
+            return super().execute(statement, [_whole(each) for each in values])
+
+
+def _whole(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class DatabaseFile:
@@ -44,7 +65,11 @@ class DatabaseFile:
             raise _unavailable(file, error) from error
         with self.guarded(), _alone(file.parent):
             self.db = sqlite3.connect(
-                file, timeout=5, isolation_level=None, check_same_thread=False
+                file,
+                timeout=5,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
             )
             self.db.row_factory = sqlite3.Row
             # Only of a new file: `delete_conversations` gives its free pages back.
@@ -74,6 +99,7 @@ class DatabaseFile:
             timeout=5,
             isolation_level=None,
             check_same_thread=False,
+            factory=_Connection,
         )
         self.db.row_factory = sqlite3.Row
         self.db.create_function("search_words", 1, search_words, deterministic=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from localai.units import counted, money_text
+from localai.untrusted import spreadsheet_words
 
 if TYPE_CHECKING:
     from localai.cost.break_even import BreakEven
@@ -59,7 +60,9 @@ def csv_text(totals: Sequence[Total]) -> str:
     for each in totals:
         usage = each.usage
         counts = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
-        writer.writerow([_cell(each.key), each.calls, each.unpriced, *counts, each.amount])
+        writer.writerow(
+            [spreadsheet_words(each.key), each.calls, each.unpriced, *counts, each.amount]
+        )
     return stream.getvalue()
 
 
@@ -67,11 +70,6 @@ def shown_key(key: str) -> str:
     """The name of a row in the table: a model's file is shown without its folders."""
     provider, _, model = key.partition("/")
     return f"{provider}/{model.rsplit('/', 1)[-1]}" if model.startswith("/") else key
-
-
-def _cell(text: str) -> str:
-    """The text in a form that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def print_local_cost(output: Output, local: LocalCost, days: float, method: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,15 @@ def test_the_other_forms() -> None:
     assert lines[0] == "cpu: a CPU"
     assert lines.count("BenchmarkDecode/model=a_b/test=pp512_tg128 1 100.0000 tok/s") == 1
     assert len(lines) == 1 + 2 * len(BASE)
+
+
+def test_a_hostile_name_has_one_line_and_no_escape_in_any_form() -> None:
+    name = "a\x1b[2J\x9b1m\u202e\n# b ![x](http:..192.0.2.1) <img src=x>"
+    measured = run(cell(BASE, model=name, engine=name))
+    formula = run(cell(BASE, model="=HYPERLINK(1)"))
+    assert "\n'=HYPERLINK(1)," in as_text(formula, "csv")
+    for form in ("md", "csv", "jsonl", "benchstat"):
+        text = as_text(measured, form)
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|^# b", text), form
+    assert "\\[x\\]" in as_text(measured, "md")
+    assert "\\<img" in as_text(measured, "md")

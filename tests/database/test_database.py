@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.database import Database
+from localai.database import Criteria, Database
 from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, NotFound
 from localai.events import Locality, Timings, Usage
 from localai.types import EgressRecord, Message, Purpose, ToolCall, Zone
@@ -220,3 +220,15 @@ def test_a_locked_file_is_said_to_be_in_use(file: Path) -> None:
     database.close()
     assert (refused.value.exit_code, refused.value.kind) == (9, "database_unavailable")
     assert "try again" in (refused.value.hint or "")
+
+
+def test_a_name_with_half_a_character_is_written_and_found(file: Path) -> None:
+    """A file's name may be bytes that are no UTF-8."""
+    database = Database(file)
+    conversation = database.create_conversation()
+    database.set_title(conversation, "a\udcff")
+    (kept,) = database.summaries(Criteria(), 5, "a\udcff")
+    assert kept.title == "a\N{REPLACEMENT CHARACTER}"
+    assert database.bench_rates("llamacpp", "a\udcff") == []
+    assert database.decode_rows("llamacpp", "a\udcff") == []
+    database.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
 from localai.providers.registry import full_name
 from localai.types import Role, Zone, ZoneName
+from localai.untrusted import escaped
 
 if TYPE_CHECKING:
     from localai.database import ConversationSummary, Hit, StoredMessage, StoredPicture
@@ -206,7 +207,7 @@ def conversation_document(
 def json_lines(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
     """The conversations as JSON Lines. Each line is made when it is asked for."""
     for document in documents:
-        line = json.dumps(show_document(document), ensure_ascii=False)
+        line = escaped(json.dumps(show_document(document), ensure_ascii=False))
         yield line.encode("utf-8", "replace") + b"\n"
 
 
@@ -215,7 +216,7 @@ def json_document(documents: Iterable[WholeConversationDocument]) -> Iterator[by
     yield f'{{\n"schema": "{SCHEMA}",\n"conversations": ['.encode()
     between = b"\n"
     for document in documents:
-        text = json.dumps(document, ensure_ascii=False, indent=2)
+        text = escaped(json.dumps(document, ensure_ascii=False, indent=2))
         yield between + text.encode("utf-8", "replace")
         between = b",\n"
     yield b"\n]\n}\n"
