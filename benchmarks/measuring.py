@@ -176,11 +176,19 @@ def machine() -> str:
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
     load = os.getloadavg()[0]
+    first = ", before all others (`chrt`)" if _is_before_others() else ""
     return (
         f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()},"
         f" CPython {platform.python_version()}, xllamacpp {version('xllamacpp')},"
-        f" load {load:.1f} before the run, {time.strftime('%Y-%m-%d')}"
+        f" load {load:.1f} before the run{first}, {time.strftime('%Y-%m-%d')}"
     )
+
+
+def _is_before_others() -> bool:
+    """Whether this process and what it starts run whenever they can (Linux, `chrt -r 1`)."""
+    if sys.platform != "linux":
+        return False
+    return os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
 
 
 def localai(*arguments: str) -> list[str]:
