@@ -18,10 +18,10 @@ from tests.support.clock import becomes
 from tests.support.mlx import ask, chunks, make_tiny_model
 
 ROOM_TOKENS = 1100
-LONG_TOKENS = 240
+LONG_TOKENS = 100
 QUESTIONS = [
     {"role": "user", "content": "Name a town."},
-    {"role": "user", "content": "Which way is the sea? " * 20},
+    {"role": "user", "content": "Which way is the sea? " * 45},
     {"role": "user", "content": "What is the time, please? " * 6},
 ]
 
