@@ -198,8 +198,8 @@ class SuiteRun:
                 self._reports.put(_Ended())
 
         thread = threading.Thread(target=guard.in_scope(guarded), name="compare", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
 
 def as_error_of_thread(error: BaseException) -> LocalaiError:

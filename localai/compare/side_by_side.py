@@ -52,8 +52,8 @@ class SideBySide:
             for lane in lanes(self._contestants):
                 work = guard.in_scope(partial(self._work, lane))
                 thread = threading.Thread(target=work, name="compare", daemon=True)
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
             missing = len(self._contestants)
             while missing:
                 try:

@@ -72,12 +72,14 @@ def read_facts(file: Path) -> Snapshot:
 def _private_here(snapshot: Snapshot, *, hide_models: bool) -> Private:
     import pwd
 
-    user, full_name = getpass.getuser(), ""
+    user, full_name = "", ""
     try:
         import os
 
+        # A container may run as a number that has no name.
+        user = getpass.getuser()
         full_name = pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0]
-    except KeyError:
+    except (KeyError, OSError):
         pass
     return private_names(
         snapshot,

@@ -117,6 +117,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
 ENDS = {"html": "</html>", "xml": "</testsuites>"}
 READING = ("chat -n", "list", "show", "history", "privacy", "cost", "bench list")
 FULL = (0, 2, 3, 7, 8, 9)
+LITTLE = (0, 1, 2, 3, 5, 7, 8, 9)
 LIMITS: dict[str, tuple[str, ...]] = {
     "files of 0 bytes": ("--fsize=0",),
     "files of 20 kB": ("--fsize=20000",),
@@ -277,7 +278,7 @@ def _limited(tally: Tally) -> None:
         with place() as at:
             _ready(at)
             for name in COMMANDS:
-                _try(tally, at, name, how, 0, 2, 3, 5, 7, 8, 9, within=("prlimit", *options))
+                _try(tally, at, name, how, *LITTLE, within=("prlimit", *options))
 
 
 def _processes(tally: Tally) -> None:
@@ -289,7 +290,7 @@ def _processes(tally: Tally) -> None:
             for name in COMMANDS:
                 within = (*_AS_USER, "prlimit", f"--nproc={most}")
                 how = f"{most} processes and threads"
-                _try(tally, at, name, how, 0, 2, 3, 5, 7, 8, 9, within=within)
+                _try(tally, at, name, how, *LITTLE, within=within)
             check_ended(tally, at, f"{most} processes")
 
 

@@ -15,6 +15,7 @@ from localai.doctor.checks import all_checks
 from localai.doctor.diagnose import diagnose
 from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
 from localai.doctor.redaction import Private, private_names, redact, redact_text
+from localai.doctor.report import write_report
 from localai.output.documents.doctor import Doctor
 from tests.doctor.exhibits import CASES, MACHINES, case_of, machine_facts, snapshot
 from tests.support.command import RunLocalai
@@ -151,6 +152,17 @@ def test_a_maintainer_replays_a_report(run_localai: RunLocalai, tmp_path: Path) 
     assert result.returncode == 8
     found = checked(Doctor, result.stdout)["findings"]
     assert [each["code"] for each in found] == ["ollama-not-running"]
+
+
+def test_a_user_without_a_name_gets_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    report = write_report(tmp_path, snapshot(machine_facts("linux")))
+    assert report.text.read_text().startswith("# localai doctor")
 
 
 def test_a_hostile_name_is_shown_as_it_is_and_does_nothing(
