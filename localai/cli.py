@@ -267,9 +267,11 @@ def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) ->
         import traceback
 
         traceback.print_exception(raised)
-    # With --json, stdout may be unable to take the document of the failure.
-    with suppress(OSError):
+    try:
         Output(wanted.command, as_json=wanted.as_json).error(error)
+    except OSError:  # stdout cannot take the document of the failure.
+        drop_what_is_left()
+        Output(wanted.command).error(error)
     return error.exit_code
 
 

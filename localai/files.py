@@ -25,11 +25,11 @@ _Event = TypeVar("_Event")
 def as_path(text: str) -> Path | None:
     """`text` as a path, if a user wrote one in the place of a name; None if it is a name.
 
-    A path begins with /, ./, ../ or ~. So is the relative path of an existing file that has a slash
-    or ends with .gguf: `qwen3` stays a name whatever lies in the current folder.
+    A path is . or .., or begins with /, ./, ../ or ~. So is the relative path of an existing file
+    that has a slash or ends with .gguf: `qwen3` stays a name whatever lies in the current folder.
     """
     path = Path(os.path.expanduser(text))  # noqa: PTH111 (it does not raise for ~nobody)
-    if text.startswith(("/", "./", "../", "~")):
+    if text in (".", "..") or text.startswith(("/", "./", "../", "~")):
         return path
     written_as_file = "/" in text or text.lower().endswith(".gguf")
     return path if written_as_file and is_file(path) else None
@@ -89,6 +89,15 @@ def cannot_write(path: Path, error: OSError) -> InvalidInput:
     except InvalidInput as cause:
         return cause
     return InvalidInput(f"cannot write {path}: {error.strerror}")
+
+
+def write_named(path: Path, content: bytes) -> None:
+    """Replace the file that a user named with `content` (mode 0600), whole or not at all. Raises
+    InvalidInput if that is impossible."""
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def user_path(text: str) -> Path:

@@ -16,7 +16,8 @@ def near_names(
     means: Mapping[str, str] | None = None,
     likeness: float = _LIKENESS,
 ) -> list[str]:
-    """At most three of `known` that are spelled like `name`, the likest first; case is ignored.
+    """At most three of `known` that are spelled like `name`, the likest first, or that begin with
+    it; case is ignored.
 
     `means` maps a spelling in `known` to the name that it stands for. `likeness` is difflib's
     ratio, 0 to 1.
@@ -25,8 +26,9 @@ def near_names(
 
     spellings = {each.casefold(): (means or {}).get(each, each) for each in known}
     # Several spellings may mean the same name.
+    begun = [each for each in spellings if each.startswith(name.casefold())] if name[1:] else []
     close = get_close_matches(name.casefold(), spellings, n=2 * _MOST, cutoff=likeness)
-    return list(dict.fromkeys(spellings[spelling] for spelling in close))[:_MOST]
+    return list(dict.fromkeys(spellings[spelling] for spelling in (close or begun)))[:_MOST]
 
 
 def did_you_mean(

@@ -26,3 +26,9 @@ def test_many_spellings_of_one_name_do_not_hide_another() -> None:
 
 def test_what_is_like_nothing_gets_no_hint() -> None:
     assert did_you_mean("zebra", ["qwen3"]) is None
+
+
+def test_a_beginning_means_what_begins_so_where_nothing_is_nearer() -> None:
+    assert near_names("temp", ["temperature", "top_p"]) == ["temperature"]
+    assert near_names("max", ["max-tokens", "mat"]) == ["mat"]
+    assert near_names("t", ["temperature", "top_p"]) == []

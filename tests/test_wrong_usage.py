@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ MEANT = {
     "models": "localai list",
     "remove qwen3:8b": "localai rm qwen3:8b",
     "history delete x": "localai history rm x",
+    "preset rm x": "localai rm x",
+    "preset delete x": "localai rm x",
+    "chat --max 9 hi": "localai chat --max-tokens 9 hi",
+    "config set engine.threads=4": "localai config set engine.threads 4",
+    "-q list": "localai list",
+    "-y list": "localai list --help",
+    "config rm model": "localai config unset model",
+    "config add model x": "localai config set model x",
+    "config show model": "localai config get model",
     # Other tools' flags
     "chat --stream hi": "localai chat hi",
     "chat --temp 0.5 hi": "localai chat --temperature 0.5 hi",
@@ -89,6 +99,14 @@ HINTED = {
     "recommend --task coding": "did you mean code?",
     "cost --since yesterday": "--since 30d",
     "chat -c --cid x hi": "give one of them",
+    "chat -o temp=1 hi": "did you mean temperature?",
+    "chat -m . hi": "is a folder, not a model file",
+    "show --ctx 16kb x": "--ctx takes a whole number, such as 8192 or 8k, not '16kb'",
+    "list --provider Ollama": "did you mean ollama",
+    "compare --suite gsm8 -m a -m b": "did you mean gsm8k?",
+    "config set models..temperature 1": "error: models..temperature names no model",
+    "hardware --profile /etc/passwd": "hint: on the other machine: localai hardware --json",
+    "config edit": "error: vi needs a terminal",
     "hardware --profile 4090": "did you mean rtx-4090?",
     "hardware --profile m3-max": "did you mean m3-max-64gb?",
     "hardware --profile rtx-4080": "did you mean rtx-4090?",
@@ -247,3 +265,33 @@ def test_a_wrong_value_gets_a_line_to_type(run_localai: RunLocalai) -> None:
         refused = run_localai(*words)
         assert refused.returncode == 2, words
         assert line in refused.stderr.decode(), words
+
+
+def test_an_empty_word_is_no_command(run_localai: RunLocalai) -> None:
+    result = run_localai("")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"error: there is nothing to ask" in result.stderr
+
+
+def test_a_file_in_a_hint_can_be_pasted(
+    home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    (tmp_path / "a b.txt").write_text("one\ntwo\nthree\n")
+    no_picture = run_localai("chat", "-a", "a b.txt", "hi", cwd=tmp_path)
+    assert b"added by -f 'a b.txt'" in no_picture.stderr
+    lines = run_localai("chat", "-f", "a b.txt:5-9", "hi", cwd=tmp_path)
+    assert b"error: a b.txt has lines 1 to 3, and not 5-9" in lines.stderr
+    assert b"hint: -f 'a b.txt':1-3" in lines.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no file, not even root's")
+def test_a_named_file_that_cannot_be_written_is_named(run_localai: RunLocalai) -> None:
+    result = run_localai("compare", "new", "/proc/suite.toml")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"error: cannot write /proc/suite.toml: " in result.stderr
+
+
+def test_an_address_that_is_none_is_said_when_it_is_set(run_localai: RunLocalai) -> None:
+    result = run_localai("config", "set", "endpoint.a.url", "http://a b")
+    assert (result.returncode, b"warning: endpoint.a.url" in result.stderr) == (0, True)
+    assert b"warning" not in run_localai("config", "set", "ollama.host", "127.0.0.1:9").stderr

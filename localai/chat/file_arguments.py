@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ STDIN: Final = "-"
 _NAMED: Final = 3
 _MOST_FILES: Final = 20_000
 """What has more was not meant: a home, a disk. To read them all takes minutes."""
+_SOME_LINES: Final = 40
 _LINES: Final = lazy_pattern(r"(?P<name>.+):(?P<first>\d{1,18})(?P<range>-(?P<last>\d{1,18})?)?")
 
 
@@ -128,7 +130,11 @@ def _part(argument: str) -> TextFile | None:
     first = int(found["first"])
     last = first if found["range"] is None else int(found["last"] or len(lines))
     if not 1 <= first <= last <= len(lines):
-        raise InvalidInput(f"{found['name']} has lines 1 to {len(lines)}, and not {argument!r}")
+        wanted = argument.removeprefix(f"{found['name']}:")
+        raise InvalidInput(
+            f"{found['name']} has lines 1 to {len(lines):,}, and not {wanted}",
+            hint=f"-f {shlex.quote(found['name'])}:1-{min(len(lines), _SOME_LINES)}",
+        )
     text = "\n".join(lines[first - 1 : last]) + "\n"
     return TextFile(argument, text, remarks=whole.remarks)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -31,6 +32,8 @@ _OWN_LIMIT_BYTES = 4 * 1024 * 1024
 _SILENCE_S = 2.0
 # Not \s, which would look through all blank lines again from each of them.
 _FENCES = lazy_pattern(r"^[^\S\n]*(`{3,})", re.MULTILINE)
+_FENCE_OF_FILE = lazy_pattern(r"[^\n]+:\n`{3,}\n")
+_FENCED = lazy_pattern(r"(?P<name>[^\n]+):\n(?P<fence>`{3,})\n.*?\n(?P=fence)\n\n", re.DOTALL)
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
 
 
@@ -133,6 +136,17 @@ def with_files(files: Sequence[TextFile], question: str) -> str:
     return "\n\n".join(filter(None, [*map(_fenced, files), question]))
 
 
+def without_files(text: str) -> str:
+    """The question of a text that `with_files` made, followed by the files' names; any other text
+    as it is."""
+    names, rest = [], text
+    while (found := _FENCED.match(rest)) is not None:
+        names.append(found["name"])
+        rest = rest[found.end() :]
+    asks = rest.strip() and _FENCE_OF_FILE.match(rest) is None
+    return f"{rest} ({', '.join(names)})" if names and asks else text
+
+
 def _fenced(file: TextFile) -> str:
     longest = max(map(len, _FENCES.findall(file.text)), default=2)
     fence = "`" * (longest + 1)
@@ -154,7 +168,7 @@ def read_image(name: str) -> Image:
         return Image(content, kind.media_type)
     raise InvalidInput(
         f"{name} is no picture that models read (PNG, JPEG, GIF, WebP)",
-        hint=f"a text or a PDF is added by -f {name}",
+        hint=f"a text or a PDF is added by -f {shlex.quote(name)}",
     )
 
 

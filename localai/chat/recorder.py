@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from localai.database import Database
 
 _FLUSH_AFTER_S = 0.5
+_TITLE_LENGTH = 80
+_READ_FOR_TITLE = 1000
 
 
 class Recorder:
@@ -122,7 +124,7 @@ class DatabaseRecorder(Recorder):
             if self.conversation_id is None:
                 self.conversation_id = database.create_conversation(self.typed_in)
             if message.role == "user" and not self._titled:
-                database.set_title(self.conversation_id, _title(message.text))
+                database.set_title(self.conversation_id, title_from(message.text))
                 self._titled = True
             self.parent_id = database.add_message(
                 self.conversation_id,
@@ -281,6 +283,7 @@ class UsageRecorder:
             self._problem(f"what the {self._command} uses is not kept: {error.message}")
 
 
-def _title(text: str) -> str:
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return first[:80]
+def title_from(text: str) -> str:
+    """The title of a conversation that begins with `text`: its first words, in one line."""
+    words = " ".join(text[:_READ_FOR_TITLE].split())
+    return words if len(words) <= _TITLE_LENGTH else f"{words[: _TITLE_LENGTH - 1].rstrip()}…"

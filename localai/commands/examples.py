@@ -50,7 +50,6 @@ OF_VERBS: Final[Mapping[str, Mapping[str, str]]] = {
         "show": "localai preset show reviewer",
         "modelfile": "localai preset modelfile reviewer > Modelfile",
         "edit": "localai preset edit reviewer",
-        "rm": "localai preset rm reviewer",
     },
     "template": {
         "list": "localai template list",

@@ -101,6 +101,8 @@ _NEEDLESS: Final[dict[str, str]] = {
 def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> InvalidInput:
     """The error for a first word that is no command, with the line to type instead."""
     first, *rest = arguments
+    if not first.strip():
+        return InvalidInput("there is nothing to ask", command='localai chat "hello"')
     message = f"there is no command {first!r}"
     if first in _UPGRADE:
         return InvalidInput(

@@ -96,6 +96,8 @@ def _summary(found: AvailableModels, shown: Collection[str]) -> str:
     """How many models there are, and which are in memory: by the star where its column is
     shown."""
     local = [each for each in found.models if each.places]
+    if not local:
+        return counted(len(found.models), "model of a server", "models of servers")
     count = f"{counted(len(local), 'model')} on this machine"
     loaded = [each.model.id for each in found.models if each.loaded_by]
     in_memory = "* is in memory" if USED_BY in shown else f"in memory: {', '.join(loaded)}"

@@ -71,7 +71,7 @@ _NEEDLESS: Final[Mapping[str, str]] = {
     "--stream": "an answer streams by itself",
     "--interactive": "without a question it is a session",
     "-i": "without a question it is a session",
-    "--quiet": "2>/dev/null hides what is said beside the data",
+    **dict.fromkeys(("-q", "--quiet"), "2>/dev/null hides what is said beside the data"),
     "--local": "nothing leaves this machine unless it was allowed",
 }
 LONG_OF_ONE_DASH: Final = frozenset(each for each in _SETTINGS if not each.startswith("--"))

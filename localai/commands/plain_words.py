@@ -34,6 +34,23 @@ _METAVARS: Final = {
     "think": "LEVEL",
     "ctx": "TOKENS",
     "max_tokens": "TOKENS",
+    "judge": "MODEL",
+    "base": "MODEL",
+    "like": "NAME",
+    "names": "NAME",
+    "cases": "NAME",
+    "kv": "TYPE",
+    "zone": "ZONE",
+    "format_": "FORMAT",
+    "platform": "NAME",
+    "python": "VERSION",
+    "bundle": "FOLDER",
+    "offline": "FOLDER",
+    "before": "RUN",
+    "after": "RUN",
+    "ids": "RUN",
+    "fail_on": "SEVERITY",
+    "by": "UNIT",
 }
 _BY_TYPE: Final = {"int": "N", "int range": "N", "float": "X", "float range": "X", "path": "FILE"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -26,7 +27,12 @@ from localai.stores.presets import (
 from localai.types import Message, Options, Think
 from localai.units import counted, parse_count
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
+
+class _Presets(Verbs):
+    elsewhere: Mapping[str, str] = {"rm": "rm"}
+
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=_Presets)
 
 _COLUMNS = (
     Column("preset"),

@@ -32,8 +32,8 @@ _ASK_ABOVE_TOKENS = 32_768
 class Question:
     """The question to ask, and the system prompt if a template has one.
 
-    `title` is the title of a conversation that begins with the question; None if its first line is
-    the title.
+    `title` is the title of a conversation that begins with the question; None if its first words
+    are the title.
     """
 
     text: str

@@ -8,10 +8,11 @@ import typer
 
 from localai.commands.options import Json, Profile, machine_of
 from localai.commands.settings import load_settings, open_pool
-from localai.errors import NotFound
+from localai.errors import InvalidInput, NotFound
 from localai.library.details import find_details, memory_table, speed_on
 from localai.output.models import details_facts
 from localai.output.output import Output
+from localai.units import parse_count
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -21,8 +22,8 @@ def show(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A name of `localai list`, or a file or folder.")],
     ctx: Annotated[
-        int | None,
-        typer.Option("--ctx", min=1, help="Show the memory at this context, in tokens."),
+        str | None,
+        typer.Option("--ctx", help="Show the memory at this context, in tokens, such as 16k."),
     ] = None,
     template: Annotated[
         bool, typer.Option("--template", help="Print only the chat template, as it is.")
@@ -35,6 +36,7 @@ def show(
     Memory is the engine's own projection, at 4k, 32k and the largest context.
     """
     output = Output("show", as_json=as_json)
+    tokens = None if ctx is None else _tokens(ctx)
     paths, config = load_settings("show")
     details = find_details(model, config, paths, open_pool(context, paths))
     if template and not output.as_json:
@@ -45,7 +47,7 @@ def show(
         with output.paged():
             output.write(details.template + "\n")
         return
-    table = memory_table(details, paths, ctx, kv_type=config["engine.kv_type"])
+    table = memory_table(details, paths, tokens, kv_type=config["engine.kv_type"])
     machine = machine_of(profile, paths, output)
     if profile is None:
         from localai.providers.gpu_use import without_idle_gpu
@@ -56,6 +58,16 @@ def show(
     if output.as_json:
         from localai.output.documents.show import show_document
 
-        output.document(show_document(details, table, speed, ctx))
+        output.document(show_document(details, table, speed, tokens))
     with output.paged():
         output.facts(details_facts(details, table, speed))
+
+
+def _tokens(text: str) -> int:
+    try:
+        tokens = parse_count(text)
+    except ValueError as error:
+        raise InvalidInput(f"--ctx takes {error}, not {text!r}", hint="--ctx 16k") from error
+    if tokens < 1:
+        raise InvalidInput(f"--ctx takes at least 1 token, not {text!r}", hint="--ctx 16k")
+    return tokens

@@ -111,6 +111,8 @@ def new(
         text = _edited(text)
     _write(file, text)
     output.line(str(file))
+    if _is_bundled(name):
+        output.note(f"it is used in the place of the bundled {name}")
 
 
 @app.command()
@@ -157,8 +159,11 @@ def rm(name: _Name, yes: Yes = False, quiet: Quiet = False, as_json: Json = Fals
         from localai.output.documents.template import rm_document
 
         output.document(rm_document(template))
-    again = any(file.stem == name for file in BUNDLED.iterdir())
-    output.note(f"removed {name}{'; the bundled one holds again' if again else ''}")
+    output.note(f"removed {name}{'; the bundled one holds again' if _is_bundled(name) else ''}")
+
+
+def _is_bundled(name: str) -> bool:
+    return any(file.stem == name for file in BUNDLED.iterdir())
 
 
 def _edited(text: str) -> str:

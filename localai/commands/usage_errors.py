@@ -20,6 +20,7 @@ from localai.near_names import near_names
 from localai.patterns import lazy_pattern
 
 _EXAMPLE: Final = lazy_pattern(r"Example:  (.*)")
+_PAIRS: Final = ("-o", "--option", "-p", "--param")
 _NEGATIVE: Final = lazy_pattern(r"-\d[\d.]*\w*")
 
 
@@ -30,7 +31,7 @@ def usage_error(error: typer.TyperException, command: str, given: Sequence[str])
     option = getattr(error, "option_name", None)
     if option is not None and message.endswith(f" has no option {option}"):
         return _unknown_option(error, message, option, command, given)
-    if (line := _with_the_option(error, given)) is not None:
+    if (line := _with_the_option(error, given) or _apart(error, given)) is not None:
         return InvalidInput(message, command=("localai", *line))
     is_of_words = type(error).__name__ == "MissingParameter" or " does not take: " in message
     example = _example(error) if is_of_words else None
@@ -103,6 +104,17 @@ def _with_the_option(error: Any, given: Sequence[str]) -> tuple[str, ...] | None
     return (*given[:last], parameter.opts[-1], *given[last:])
 
 
+def _apart(error: Any, given: Sequence[str]) -> tuple[str, ...] | None:
+    """The line with `KEY=VALUE` as two words, where the command takes a key and a value and got
+    one word; None elsewhere."""
+    parameter = getattr(error, "param", None)
+    is_missing = type(error).__name__ == "MissingParameter"
+    if not is_missing or parameter is None or parameter.name != "value":
+        return None
+    key, equals, value = given[-1].partition("=")
+    return (*given[:-1], key, value) if equals and key else None
+
+
 def _example(error: Any) -> str | None:
     """The command's own example, for a line that lacks an argument or has too many."""
     context = getattr(error, "ctx", None)
@@ -121,7 +133,8 @@ def _message(error: Any, command: str) -> str:
         return f"{option} takes no value"
     if option is not None and (found := re.search(r"requires (an argument|\d+ arguments)", text)):
         one = found[1] == "an argument"
-        return f"{option} needs {'a value' if one else 'two values: KEY VALUE, or KEY=VALUE'}"
+        pair = ": KEY VALUE, or KEY=VALUE" if option in _PAIRS else ""
+        return f"{option} needs {'a value' if one else f'two values{pair}'}"
     if text.startswith("Got unexpected extra argument"):
         extra = text.partition("(")[2].partition("(")[2].rstrip(").") or text
         return f"{command} does not take: {extra}"
@@ -154,8 +167,8 @@ def misplaced_option(
         return InvalidInput(message, command="localai --version")
     if named is not None:
         behind = _behind(option, [*given[named:], *given[:named]], command_of(given[named]))
-        if behind is not None:
-            return InvalidInput(message, command=("localai", *behind))
+        line = (given[named], "--help") if behind is None else behind
+        return InvalidInput(message, command=("localai", *line))
     is_chats = option in _forms(command_of("chat"))
     return InvalidInput(
         message, command=("localai", "chat", *given) if is_chats else "localai --help"

@@ -14,27 +14,25 @@ from localai.errors import InvalidInput
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of the root command; the others inherit them."""
 _ALIASES: Final = {"ls": "list"}
-# Other names for the same verb, here or in other programs.
-_SAME_ACT: Final[Mapping[str, str]] = {
-    "delete": "rm",
-    "remove": "rm",
-    "del": "rm",
-    "add": "new",
-    "create": "new",
-    "cat": "show",
-    "view": "show",
-    "find": "search",
-    "grep": "search",
-    "dump": "export",
-}
+# Names for the same act, here or in other programs; the first that a command has is meant.
+_SAME_ACT: Final = (
+    ("rm", "unset", "delete", "remove", "del"),
+    ("new", "set", "add", "create"),
+    ("show", "get", "cat", "view"),
+    ("search", "find", "grep"),
+    ("export", "dump"),
+    ("edit", "change", "modify"),
+    ("rename", "mv"),
+)
 
 
 class Verbs(TyperGroup):
     """A command of several verbs. Alone it runs its verb `alone`; if it has none, it shows its
     help, which is no error. `ls` is `list`, and the error for an unknown verb has the line to
-    type."""
+    type. `elsewhere` are acts that a command of localai's own does: `preset rm` is `rm`."""
 
     alone: str | None = None
+    elsewhere: Mapping[str, str] = {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Typer's parsing. Without arguments, run the verb `alone`; if there is none, show the
@@ -62,9 +60,11 @@ class Verbs(TyperGroup):
 
         verb, *rest = args
         known = self.list_commands(ctx)
-        meant = _SAME_ACT.get(verb)
-        near = [meant] if meant in known else near_names(verb, known)
+        acts = next((names for names in _SAME_ACT if verb in names), ())
+        near = [each for each in acts if each in known] or near_names(verb, known)
         line = (*ctx.command_path.split(), *((near[0], *rest) if near else ("--help",)))
+        if other := [self.elsewhere[each] for each in acts if each in self.elsewhere]:
+            line = ("localai", *other, *rest)
         return InvalidInput(
             f"{ctx.command_path} has no {verb!r}: it has {', '.join(known)}", command=line
         )

@@ -69,6 +69,8 @@ def parse_field(name: str, field: str | None, raw: Any, where: str | None) -> An
     place = "" if where is None else f"{where}: "
     parse = model_fields().get(field or "")
     if parse is None:
+        if name.startswith("."):
+            raise InvalidInput(f"{place}{TABLE}.{name} names no model", hint="models.NAME.FIELD")
         last = (field or name).rpartition(".")[2]
         raise InvalidInput(
             f"{place}a model has no setting {last!r}",

@@ -39,7 +39,10 @@ def load_profile(name_or_path: str) -> Machine:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
-        raise InvalidInput(f"{path} holds no JSON: {error}") from error
+        raise InvalidInput(
+            f"{path} holds no JSON: {error}",
+            hint="on the other machine: localai hardware --json > there.json",
+        ) from error
     if not isinstance(document, dict):
         raise InvalidInput(f"{path} does not describe a machine")
     # `hardware --json` wraps the machine into a document with a schema of its own.

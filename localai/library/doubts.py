@@ -4,7 +4,7 @@ error."""
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from localai.chat.chat_template import read_chat_template
 from localai.chat.doubts import context_doubt
@@ -13,6 +13,7 @@ from localai.config import load, model_key
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import as_path, user_path
 from localai.formats.gguf_kinds import require_adapter
+from localai.net.target import client_target
 from localai.providers.registry import is_provider, provider_names
 from localai.stores.lookup import find_stored, resolve_model
 from localai.stores.presets import Preset, applied, chain_of
@@ -21,6 +22,9 @@ from localai.stores.references import plain_name
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
+
+_ADDRESSES: Final = ("ollama.host", "lmstudio.host", "network.proxy")
+_ANY_PORT: Final = 80
 
 
 def preset_doubt(preset: Preset, paths: Paths) -> str | None:
@@ -54,7 +58,17 @@ def doubt_about(key: str, value: str, paths: Paths) -> str | None:
         return f"there is no provider called {value!r}: known are {known}"
     if key == "engine.binary" and shutil.which(user_path(value)) is None:
         return f"there is no program {value!r}"
+    if key in _ADDRESSES or (key.startswith("endpoint.") and key.endswith(".url")):
+        return _doubt_about_address(key, value)
     return _doubt_about_name(value, config, paths) if key == "model" else None
+
+
+def _doubt_about_address(key: str, value: str) -> str | None:
+    try:
+        client_target(value, _ANY_PORT, key)
+    except InvalidInput as error:
+        return error.message
+    return None
 
 
 def _doubt_about_model(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, LocalaiError, Unreachable
 from localai.formats import FileFormat
+from localai.near_names import did_you_mean
 from localai.providers.facts import ProviderFacts
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def no_such_provider(name: str, config: Config) -> InvalidInput:
     """The error for a name that no provider has, with the names that there are."""
     return InvalidInput(
         f"there is no provider called {name!r}",
-        hint="known are " + ", ".join(provider_names(config)),
+        hint=did_you_mean(name, provider_names(config))
+        or "known are " + ", ".join(provider_names(config)),
     )
 
 

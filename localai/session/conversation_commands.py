@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from localai.answers import Answer, name_in_a_line
 from localai.chat.compaction import parted, require_on_device, summarise
+from localai.chat.inputs import without_files
 from localai.chat.pictures import count_pictures, loss_doubt
 from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
@@ -100,7 +101,7 @@ def current_title(session: Session) -> str | None:
     turns = session.conversation.turns
     if session.title is not None:
         return one_line(session.title, 80)
-    return one_line(turns[0].message.text, 80) if turns else None
+    return one_line(without_files(turns[0].message.text), 80) if turns else None
 
 
 def save(session: Session, argument: str) -> None:
@@ -186,7 +187,9 @@ def _file_name(title: str | None) -> str:
 def undo(session: Session, _argument: str) -> None:
     """Take the last question and its answer back. They stay in a branch of their own."""
     question = session.conversation.undo()
-    session.output.note(f"took back: {one_line(question, session.output.columns - 12)}")
+    session.output.note(
+        f"took back: {one_line(without_files(question), session.output.columns - 12)}"
+    )
     _say_where(session)
 
 
@@ -257,7 +260,7 @@ def branches(session: Session, argument: str) -> None:
         asked = turns[-2].message.text if len(turns) > 1 else ""
         start = f"{here} {number:>2}  {counted(len(turns), 'message'):>12}  "
         half = max(4, (session.output.columns - len(start) - 4) // 2)
-        print(f"{start}{one_line(asked, half)} → {one_line(end.message.text, half)}")
+        print(f"{start}{one_line(without_files(asked), half)} → {one_line(end.message.text, half)}")
 
 
 def show_messages(session: Session) -> None:
@@ -268,7 +271,7 @@ def show_messages(session: Session) -> None:
     for number, turn in enumerate(turns, start=1):
         speaker = ">>>" if turn.message.role == "user" else "   "
         cut = " (cut)" if turn.is_cut else ""
-        line = one_line(turn.message.text, session.output.columns - 10 - len(cut))
+        line = one_line(without_files(turn.message.text), session.output.columns - 10 - len(cut))
         print(f"{number:>3} {speaker} {line}{cut}")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from localai.errors import InvalidInput
+from localai.output.terminal import is_terminal
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.signals import ctrl_c_left_to_child
@@ -22,7 +24,13 @@ def edit_text(text: str) -> str:
 
     Raises InvalidInput if the editor cannot be started or fails.
     """
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _OTHERWISE
+    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not chosen and not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        raise InvalidInput(
+            f"{_OTHERWISE} needs a terminal",
+            hint="an editor that needs none can be named by $EDITOR",
+        )
+    command = chosen or _OTHERWISE
     descriptor, name = tempfile.mkstemp(prefix="localai-", suffix=".md")
     file = Path(name)
     try:

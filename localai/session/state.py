@@ -11,6 +11,7 @@ from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.filling import fill, filled_system, settings_of, title_of
 from localai.chat.inputs import TextFile, with_files
+from localai.chat.recorder import title_from
 from localai.chat.request import overlaid
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, find_localai_error
@@ -126,13 +127,13 @@ class Session:
         """Ask, with the waiting files, pictures and template, and show the answer."""
         text, before = with_files(self.files, question), self.asker.settings
         # The question gives the conversation its title, not the first line of a file.
-        title = next(iter(question.strip().splitlines()), "") if self.files else None
+        title = title_from(question) if self.files else None
         if self.template is not None:
             filled = fill(self.template, self.parameters, text)
             text, title = filled.prompt, title_of(self.template, question, filled)
             self.asker.settings = overlaid(settings_of(self.template), before)
         if title is not None and self.title is None and not self.conversation.turns:
-            self.title = title[:80]
+            self.title = title_from(title)
             self.conversation.rename(self.title)
         images = (*images, *self.pictures.values())
         self.files, self.pictures, self.template = [], {}, None

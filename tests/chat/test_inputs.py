@@ -10,6 +10,7 @@ import pytest
 
 from localai.chat import inputs
 from localai.chat.encodings import decode
+from localai.chat.inputs import TextFile, with_files, without_files
 from localai.errors import InvalidInput
 
 
@@ -67,3 +68,11 @@ def test_a_silent_pipe_is_mentioned_and_then_still_read(monkeypatch: pytest.Monk
         assert inputs.read_text(stream, on_wait=lambda: said.append(True)) == "late"
     thread.join()
     assert said == [True]
+
+
+@pytest.mark.parametrize("text", ["plain\n", "with\n\n```\na fence\n```\n"])
+def test_the_question_is_found_behind_its_files(text: str) -> None:
+    files = [TextFile("a.py", text), TextFile("b c.md", text)]
+    assert without_files(with_files(files, "What is it?")) == "What is it? (a.py, b c.md)"
+    assert without_files(with_files(files, "")) == with_files(files, "")
+    assert without_files("note:\nno fence") == "note:\nno fence"

@@ -94,6 +94,17 @@ def test_what_lm_studio_has_in_memory_is_marked_at_its_file(
     assert loaded == {"starter": [], "maker/Model-GGUF/model-Q4_K_M": ["lmstudio"]}
 
 
+def test_the_models_of_a_server_are_counted_as_such_and_never_said_to_stay_here(
+    run_localai: RunLocalai,
+) -> None:
+    with LmStudioDouble([DoubleModel("smol/one")]) as server:
+        told = {"LOCALAI_LMSTUDIO_HOST": server.address}
+        found = run_localai("list", "--provider", "lmstudio", env=told)
+        dry = run_localai("chat", "-m", "lmstudio/smol/one", "--dry-run", "hi", env=told)
+    assert found.stderr == b"1 model of a server\n"
+    assert b"a server on this machine, which may hand it on (unproven)" in dry.stdout
+
+
 def test_what_lm_studio_has_elsewhere_is_a_row_of_its_own(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:

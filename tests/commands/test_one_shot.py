@@ -263,10 +263,12 @@ def test_a_conversation_is_called_after_the_question_and_not_the_pasted_text(
     run_localai("chat", "-m", "far/scripted", "what disagrees?", input="pasted\n")
     run_localai("chat", "-m", "far/scripted", "-f", "a.txt")
     run_localai("chat", "-m", "far/scripted", "-t", "review", input="pasted\n")
+    run_localai("chat", "-m", "far/scripted", input="Name three\ncolours, one a line\n")
     listed = json.loads(run_localai("history", "list", "--json").stdout)["conversations"]
     titles = [each["title"] for each in reversed(listed)]
     assert titles[:2] == ["what disagrees?", "a.txt"]
     assert titles[2] == "review: what is wrong with a change or a file, worst first"
+    assert titles[3] == "Name three colours, one a line"
 
 
 def test_another_system_prompt_takes_the_place_of_the_old_one_from_there_on(

@@ -60,7 +60,7 @@ def export(
     """Write a benchmark in the format of another tool."""
     from localai.bench.formats import as_text
     from localai.bench.stored_runs import read_run
-    from localai.files import write_atomically
+    from localai.files import write_named
 
     output = Output("bench")
     check_format(form)
@@ -69,7 +69,7 @@ def export(
     if file is None:
         output.write(text)
     else:
-        write_atomically(file, text.encode(errors="backslashreplace"))
+        write_named(file, text.encode(errors="backslashreplace"))
 
 
 def import_run(

@@ -26,11 +26,8 @@ def write_report(
     file: Path, run: StoredRun, changes: Sequence[MetricChange] | None, output: Output
 ) -> None:
     """Write the run as a page. Raises InvalidInput if the file cannot be written."""
-    from localai.files import cannot_write, write_atomically
+    from localai.files import write_named
     from localai.output.bench_report import report
 
-    try:
-        write_atomically(file, report(run, changes).encode(errors="backslashreplace"))
-    except OSError as error:
-        raise cannot_write(file, error) from error
+    write_named(file, report(run, changes).encode(errors="backslashreplace"))
     output.note(f"the report is in {file}")

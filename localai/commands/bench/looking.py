@@ -87,7 +87,7 @@ def _share(file: Path, run: StoredRun, output: Output) -> None:
     import json
 
     from localai.bench.sharing import shareable
-    from localai.files import cannot_write, write_atomically
+    from localai.files import write_named
     from localai.output.documents.bench import bench_document
 
     text = json.dumps(bench_document(shareable(run)), indent=2, ensure_ascii=False) + "\n"
@@ -98,10 +98,7 @@ def _share(file: Path, run: StoredRun, output: Output) -> None:
             unasked=InvalidInput("nobody is there to be asked"),
             declined="nothing was written",
         )
-    try:
-        write_atomically(file, text.encode(errors="backslashreplace"))
-    except OSError as error:
-        raise cannot_write(file, error) from error
+    write_named(file, text.encode(errors="backslashreplace"))
     output.note(f"it is in {file}, and was sent nowhere")
 
 

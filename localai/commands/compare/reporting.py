@@ -176,22 +176,22 @@ def _write(
     judged: list[str],
     reports: Reports,
 ) -> None:
-    from localai.files import write_atomically
+    from localai.files import write_named
 
     assert run.head is not None
     if reports.html is not None:
         from localai.output.comparison_html import html_report
 
-        write_atomically(
+        write_named(
             reports.html,
             html_report(run, results, gate, notes, judged).encode(errors="backslashreplace"),
         )
     if reports.junit is not None:
         from localai.output.junit import junit_document
 
-        write_atomically(reports.junit, junit_document(run.head.suite, results))
+        write_named(reports.junit, junit_document(run.head.suite, results))
     if reports.markdown is not None:
         from localai.output.comparison_markdown import markdown_report
 
         text = markdown_report(run.head.suite, results, gate, [*notes, *judged])
-        write_atomically(reports.markdown, text.encode(errors="backslashreplace"))
+        write_named(reports.markdown, text.encode(errors="backslashreplace"))

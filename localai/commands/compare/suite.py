@@ -37,7 +37,7 @@ def new(
 ) -> None:
     """Write a suite with two cases. Its comments explain everything that a suite can have."""
     from localai.compare.suite.new import NEW_SUITE
-    from localai.files import create_atomically, require_place_for
+    from localai.files import cannot_write, create_atomically, require_place_for
 
     output = Output("compare")
     require_place_for(file)
@@ -45,6 +45,8 @@ def new(
         create_atomically(file, [NEW_SUITE.encode()])
     except FileExistsError as error:
         raise InvalidInput(f"{file} is there already", hint="take another name") from error
+    except OSError as error:
+        raise cannot_write(file, error) from error
     output.note(f"wrote {file}; now: localai compare --suite {file} -m MODEL -m MODEL")
 
 

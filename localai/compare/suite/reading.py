@@ -17,6 +17,7 @@ from localai.chat.request import AskSettings
 from localai.compare.suite.case import Case, Gate, Suite, read_case
 from localai.compare.suite.foreign_lines import is_foreign, not_taken, translated
 from localai.errors import InvalidInput, NotFound
+from localai.fetch.data_sets import DATA_SETS
 from localai.files import content_of
 from localai.near_names import did_you_mean
 from localai.options import parse_json_options
@@ -185,5 +186,6 @@ def _toml(text: str, path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> str:
-    missing = NotFound(f"there is no file {str(path)!r}", command=_NEW)
+    hint = did_you_mean(str(path), DATA_SETS)
+    missing = NotFound(f"there is no file {str(path)!r}", hint=hint, command=_NEW)
     return decode(content_of(path, LIMIT_BYTES, missing=missing), str(path))
