@@ -9,10 +9,11 @@ from unittest.mock import patch
 
 from localai.bench import run
 from localai.cli import main as localai
+from localai.statistics import Interval
 
 
 def main() -> None:
-    with patch.object(run, "anchor", lambda cores: 1.0):
+    with patch.object(run, "anchor", lambda cores: Interval(1.0, 1.0, 1.0)):
         sys.exit(localai())
 
 
