@@ -1,5 +1,5 @@
 """`localai` whose benchmarks do not look how fast the machine itself is just now: that keeps every
-core busy for a third of a second, two or three times a run, and most tests are about other things.
+core busy for 0.6 s, two or three times a run, and most tests are about other things.
 """
 
 from __future__ import annotations
