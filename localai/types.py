@@ -80,7 +80,7 @@ class Options:
     """Sampling options; None leaves the choice to the engine.
 
     `extra` are options that one provider knows and that have no common name, passed through
-    as they are (an Ollama `mirostat`, a llama.cpp `dry_multiplier`).
+    as they are (an Ollama `num_thread`, a llama.cpp `mirostat`).
     """
 
     temperature: float | None = None

@@ -130,3 +130,16 @@ def test_what_goes_to_ollama_is_an_option_of_ollamas() -> None:
     }  # fmt: skip
     sent = {option.wires["ollama"] for option in SAMPLING_OPTIONS if "ollama" in option.wires}
     assert sent <= known
+
+
+@pytest.mark.parametrize("name", ["mirostat", "mirostat_tau", "penalize_newline", "dry_multiplier"])
+def test_an_option_that_ollama_has_no_more_is_refused(name: str) -> None:
+    request = ChatRequest(
+        model=_MODEL,
+        messages=(Message("user", "hi"),),
+        options=Options(extra={name: 1}),
+    )
+    with pytest.raises(InvalidInput, match=name):
+        ollama_request.chat_body(
+            request, context_tokens=64, think=None, keep_alive=None, may_shift=False
+        )

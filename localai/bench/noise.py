@@ -1,7 +1,7 @@
 """What other programs did to the machine during a measurement.
 
 The difference of two readings, before and after: the CPU that others took, what the hypervisor
-took, swapping, throttling, battery. Linux gives all of them, other systems fewer; an unknown one is
+took, swapping, throttling. Linux gives all of them, other systems fewer; an unknown one is
 None and disturbs nothing. A failed reading never stops a measurement.
 """
 

@@ -1,4 +1,5 @@
-"""The options that several commands have: each is declared here, once.
+"""The options that several commands have: each is declared here, once,
+and named in the signature of a command:
 
 def rm(yes: Yes = False, as_json: Json = False) -> None:
 """

@@ -20,7 +20,7 @@ class Invalid(ValueError):
 
 
 def text(raw: Any) -> str:
-    """A text that is not empty. This and the others raise Invalid."""
+    """A text that is not empty. Raises Invalid, as all of this module do."""
     if not isinstance(raw, str) or not raw:
         raise Invalid("a text")
     return raw

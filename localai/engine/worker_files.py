@@ -120,7 +120,8 @@ class WorkerInfo:
 
     `model_identity` is the result of `model_identity()` before loading. `is_loading` is true until
     the worker can answer. `network_denied` and `denial` say whether and how the kernel keeps it
-    from the network. `started_at` is epoch seconds. `memory_bytes` is what the engine said before
+    from the network. `started_at` is when it could first answer, and while it loads when
+    it began, in epoch seconds. `memory_bytes` is what the engine said before
     it loaded that it would take of main memory, and `card_memory_bytes` on graphics cards with a
     memory of their own; None if it did not. `kv_folder` is where it reads
     and writes the KV states of conversations; None if it cannot. New fields need defaults: a

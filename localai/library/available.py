@@ -48,8 +48,8 @@ class ModelsOfProvider:
 class AvailableModel:
     """A model that could answer.
 
-    `places` are where it lies on this machine, empty if only a server has it. `providers` run it as
-    it is. `loaded_by` are those of them that have it in memory now.
+    `places` are where it lies on this machine, empty if only a server has it. `providers` are those
+    that can run it without converting it. `loaded_by` are those of them that have it in memory now.
     """
 
     model: ResolvedModel

@@ -1,9 +1,9 @@
 """Rows under a header, in the cells that there are. Pure.
 
-If a table is too wide, its long texts are wrapped first. Then the least important columns are left
-out, then a text stands below its row, and last a key gets a line of its own, and other cells lines
-below it. A key is never cut,
-because users copy it. In a pipe all columns are printed, separated by tabs.
+If a table is too wide, its long texts are wrapped. If that is not enough, the least important
+columns are left out; then a text stands below its row; at last each key gets a line of its own, and
+its other cells stand on the lines below. A key is never cut, because users copy it. In a pipe all
+columns are printed, separated by tabs.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ class Session:
 
     `new_recorder` makes the recorder of a new conversation (None) or of a continued one. `records`
     is False if nothing is to be stored. `files`, and `pictures` by the names that the user gave,
-    are sent with the next question. That goes into `template`, with its `parameters`, whose options
-    and schema hold for it alone.
+    are sent with the next question. That question is put into `template`, with `parameters`; the
+    template's options and schema hold for it alone.
     """
 
     asker: Asker

@@ -159,6 +159,12 @@ def test_what_an_option_looks_at_is_not_well_without_it(field: str, option: str,
     assert without[code] == (f"it is made with {option}", option)
 
 
+@pytest.mark.parametrize("code", ["memory-pressure", "swap-in-use"])
+def test_memory_that_is_free_is_not_short(code: str) -> None:
+    facts = changed(case_of(code).facts, {"machine.memory.available_bytes": 12_000_000_000})
+    assert _fired(_diagnosed(facts)) & {code} == set()
+
+
 def test_a_root_is_as_severe_as_the_worst_that_it_explains() -> None:
     found = _diagnosed(case_of("ollama-drop-in-broken").facts)
     assert [each.severity for each in found.findings] == ["warn"]

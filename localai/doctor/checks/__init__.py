@@ -1,4 +1,6 @@
-"""Every check, with a module for each group. Importing this package registers them all."""
+"""Every check, in modules by subject; the group is a field of the check. Importing this package
+registers them all.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
 from localai.doctor.checks.subjects import (
     llama_servers,
     machine_of,
-    running,
+    running_in_ollama,
     served_variables,
 )
 from localai.doctor.facts.servers import LlamaServer, RunningModel
@@ -33,7 +33,7 @@ _PROMPT_CACHE_BYTES = 8 << 30
     ),
     source="Ollama's docs, faq.md",
 )
-@for_each(running)
+@for_each(running_in_ollama)
 def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """A part of the model is not on the GPU."""
     size = known(model.size_bytes, "ollama: a model's size")
@@ -76,11 +76,15 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     source="ollama #3839, #14259, #17889",
     after=("ollama-value-misread", "ollama-variable-not-in-service"),
 )
-@for_each(running)
+@for_each(running_in_ollama)
 def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """The context is Ollama's small default, which agents and long prompts exceed."""
     tokens = known(model.context_tokens, "ollama: a model's context")
-    small = [each for each in running(facts) if (each.context_tokens or tokens) <= _SMALL_CONTEXT]
+    small = [
+        each
+        for each in running_in_ollama(facts)
+        if (each.context_tokens or tokens) <= _SMALL_CONTEXT
+    ]
     if tokens <= _SMALL_CONTEXT and small[0] is model:
         yield Hit(
             "ollama",
@@ -101,7 +105,7 @@ def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     fix=Fix(("ollama ps",), "user", hint="take a model with a longer context, or a smaller model"),
     source="ollama #17889",
 )
-@for_each(running)
+@for_each(running_in_ollama)
 def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """The allocated context is smaller than the one that was asked for."""
     wanted = served_variables(facts).get("OLLAMA_CONTEXT_LENGTH", "")

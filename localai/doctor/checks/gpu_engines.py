@@ -15,7 +15,7 @@ from localai.doctor.checks.subjects import (
     nvidia_gpus,
     ollama_of,
     our_python,
-    running,
+    running_in_ollama,
     setting,
     settings_of,
 )
@@ -101,7 +101,7 @@ def ollama_drops_integrated_gpu(facts: Snapshot) -> Iterator[Hit]:
     ),
     source="ollama #5464, #10053",
 )
-@for_each(running)
+@for_each(running_in_ollama)
 def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """The machine has slept, and no model of Ollama's is in the card's memory."""
     if not nvidia_gpus(facts):
@@ -142,7 +142,7 @@ def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit
         "nvidia-lost-in-container",
     ),
 )
-@for_each(running)
+@for_each(running_in_ollama)
 def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """A model is wholly in main memory, although there is a GPU that a program interface can
     use."""

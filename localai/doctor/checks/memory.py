@@ -15,7 +15,7 @@ from localai.doctor.checks.subjects import (
     machine_of,
     nvidia_gpus,
     own_of,
-    running,
+    running_in_ollama,
 )
 from localai.doctor.facts.snapshot import Snapshot
 from localai.hardware.facts import Gpu
@@ -27,12 +27,19 @@ _WORTH_IT_BYTES = 16 << 30
 _PAGE_BYTES = 4096
 
 
+def _is_little(free_bytes: float, facts: Snapshot) -> bool:
+    return free_bytes * 5 < known(machine_of(facts).memory.total_bytes.value, "machine: memory")
+
+
 @check(
     code="memory-pressure",
     group="memory",
     severity="warn",
     title="the machine is out of memory and waits for its disk",
-    when="over the last minute some process waited for memory more than 10% of the time",
+    when=(
+        "over the last minute some process waited for memory more than 10% of the time, and little"
+        " memory is free"
+    ),
     cause=(
         "the running programs need more memory than there is; a model that is read from "
         "the disk for each token is a hundred times slower"
@@ -45,11 +52,17 @@ def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
     if is_mac(facts):
         return
     pressure = known(known(facts.kernel, "kernel").memory_pressure_60s, "kernel: memory pressure")
-    if pressure > _PRESSED_PERCENT:
+    memory = machine_of(facts).memory
+    free = known(memory.available_bytes.value, "machine: free memory")
+    # Who reads much from the disk waits for pages with memory to spare, too.
+    if pressure > _PRESSED_PERCENT and _is_little(free, facts):
         waited = f"{pressure:.0f}% of the last minute"
         yield Hit(
             "memory",
-            (Evidence("processes waited", waited, "/proc/pressure/memory"),),
+            (
+                Evidence("processes waited", waited, "/proc/pressure/memory"),
+                Evidence("memory free", bytes_text(free), memory.available_bytes.source),
+            ),
             fix=Fix(("localai ps", "localai stop --all"), "user", hint="or a smaller model"),
         )
 
@@ -71,8 +84,7 @@ def swap_in_use(facts: Snapshot) -> Iterator[Hit]:
     used = known(memory.swap_used_bytes.value, "machine: swap in use")
     total = known(memory.swap_total_bytes.value, "machine: swap")
     free = known(memory.available_bytes.value, "machine: free memory")
-    whole = known(memory.total_bytes.value, "machine: memory")
-    if used > (1 << 30) and used * 4 > total and free * 5 < whole:
+    if used > (1 << 30) and used * 4 > total and _is_little(free, facts):
         yield Hit(
             "memory",
             (
@@ -186,7 +198,7 @@ def wsl_memory_cap(facts: Snapshot) -> Iterator[Hit]:
 @for_each(nvidia_gpus)
 def vram_spills_in_windows(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     """A card's memory is full in WSL."""
-    if not is_wsl(facts) or not running(facts):
+    if not is_wsl(facts) or not running_in_ollama(facts):
         return
     total = known(gpu.memory_total_bytes.value, "machine: a GPU's memory")
     free = known(gpu.memory_free_bytes.value, "machine: a GPU's free memory")

@@ -11,7 +11,7 @@ from localai.doctor.checks.subjects import (
     answering,
     bad_blobs,
     models,
-    served,
+    served_by_ollama,
     store_of,
 )
 from localai.doctor.facts.models import Blob, ModelFile
@@ -269,7 +269,7 @@ def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
         return
     here = known(store.models, "ollama_store: its models")
     broken = len(known(store.broken_manifests, "ollama_store: its manifests"))
-    if here - broken > 0 and not [each for each in served(facts) if not each.remote]:
+    if here - broken > 0 and not [each for each in served_by_ollama(facts) if not each.remote]:
         yield Hit(
             "ollama",
             (

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
-from localai.doctor.checks.subjects import answering, is_mac, served
+from localai.doctor.checks.subjects import answering, is_mac, served_by_ollama
 from localai.doctor.facts.servers import ServedModel
 from localai.doctor.facts.snapshot import Snapshot
 
@@ -28,7 +28,7 @@ _FOLDER = "/etc/systemd/system/ollama.service.d"
     fix=Fix(("ollama rm MODEL",), "user"),
     source="Ollama's docs, cloud.md",
 )
-@for_each(served)
+@for_each(served_by_ollama)
 def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
     """A model with a remote host whose name does not have -cloud."""
     remote = known(model.remote, f"ollama: where {model.name} is computed")

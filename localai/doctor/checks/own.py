@@ -13,7 +13,7 @@ from localai.doctor.checks.subjects import (
     is_busy,
     our_python,
     own_of,
-    served,
+    served_by_ollama,
     setting,
     settings_of,
 )
@@ -161,7 +161,7 @@ def default_model_missing(facts: Snapshot) -> Iterator[Hit]:
     if not model or known(own.model_place, "own: where the chosen model is") != "missing":
         return
     plain = model.removeprefix("ollama/")
-    if {plain, f"{plain}:latest"} & {each.name for each in served(facts)}:
+    if {plain, f"{plain}:latest"} & {each.name for each in served_by_ollama(facts)}:
         return
     yield Hit(
         "setting:model",

@@ -91,13 +91,13 @@ def all_models(facts: Snapshot) -> tuple[ModelFile, ...]:
     return known(facts.models, "models")
 
 
-def running(facts: Snapshot) -> tuple[RunningModel, ...]:
+def running_in_ollama(facts: Snapshot) -> tuple[RunningModel, ...]:
     """The models that Ollama holds in memory."""
     ollama = answering(facts)
     return () if ollama is None else known(ollama.running, "ollama: what is in memory")
 
 
-def served(facts: Snapshot) -> tuple[ServedModel, ...]:
+def served_by_ollama(facts: Snapshot) -> tuple[ServedModel, ...]:
     """The models that Ollama's server lists."""
     ollama = answering(facts)
     return () if ollama is None else known(ollama.models, "ollama: its models")
@@ -112,7 +112,7 @@ def is_on_cpu(model: RunningModel) -> bool:
 
 def is_first_on_cpu(facts: Snapshot, model: RunningModel) -> bool:
     """Whether `model` is the first model on the CPU. The finding about it stands for the others."""
-    return next((each for each in running(facts) if is_on_cpu(each)), None) is model
+    return next((each for each in running_in_ollama(facts) if is_on_cpu(each)), None) is model
 
 
 def bad_blobs(facts: Snapshot) -> tuple[Blob, ...]:

@@ -29,7 +29,10 @@ class WorkerDocument(TypedDict):
     context_tokens: Annotated[int, "the allocated context in tokens, shared by the slots"]
     slots: Annotated[int, "the number of requests that it computes at a time"]
     loading: Annotated[bool, "whether the worker still loads the model and cannot answer yet"]
-    started_at: Annotated[float, "the worker's start, in seconds since the epoch"]
+    started_at: Annotated[
+        float,
+        "when it could first answer, in seconds since the epoch; while it loads, when it began",
+    ]
     idle_s: Annotated[float, "seconds since the worker was last used"]
     unloads_in_s: Annotated[
         float | None, "seconds until the worker leaves if unused; null if it never does"

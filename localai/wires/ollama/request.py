@@ -27,19 +27,17 @@ from localai.types import (
 from localai.wires.parts import arguments_of, base64_of
 from localai.wires.think import knows_no_levels, thinks_anyway, thinks_little
 
-# Further options. Ollama ignores options that it does not know, and says so only in its log.
+# Further options, as in the api/types.go of Ollama 0.17: those that llama.cpp has besides, such as
+# mirostat, went with Ollama's own runner. Ollama ignores options that it does not know, and says so
+# only in its log.
 _FURTHER_OPTIONS = frozenset(
     {
         "main_gpu",
-        "mirostat",
-        "mirostat_eta",
-        "mirostat_tau",
         "num_batch",
         "num_ctx",
         "num_gpu",
         "num_keep",
         "num_thread",
-        "penalize_newline",
         "repeat_last_n",
         "typical_p",
         "use_mmap",
