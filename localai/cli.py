@@ -255,8 +255,7 @@ def _usage_error(error: typer.TyperException, given: Sequence[str]) -> InvalidIn
         return misplaced_option(option, given, _NAMES, _command)
     if context is not None:
         return usage_error(error, context.command_path.removesuffix(f" {DEFAULT_COMMAND}"), given)
-    command = _read(list(given)).command
-    return usage_error(error, "localai" if command == "localai" else f"localai {command}", given)
+    return usage_error(error, _read(list(given)).path, given)
 
 
 def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) -> int:
@@ -277,9 +276,11 @@ def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) ->
 
 @dataclass(slots=True)
 class _Wanted:
-    """How a failed command line wants its failure to be shown."""
+    """How a failed command line wants its failure to be shown. `path` is the command with its
+    group, as it is typed: `localai config set`."""
 
     command: str = "localai"
+    path: str = "localai"
     as_json: bool = False
     debug: bool = False
 
@@ -309,4 +310,5 @@ def _read(arguments: list[str]) -> _Wanted:
             return wanted
         if wanted.command == "localai":
             wanted.command = child.name
+        wanted.path = f"{wanted.path} {child.name}"
         command, arguments = child, arguments[1:]

@@ -125,6 +125,7 @@ def test_a_verb_of_another_tool_is_answered_with_the_line_to_type(
     ("typed", "said", "line"),
     [
         (["chat", "-o"], "-o needs two values: KEY VALUE, or KEY=VALUE", "localai chat --help"),
+        (["preset", "new", "--shot", "a"], "--shot needs two values", "localai preset new --help"),
         (
             ["chat", "--logprobs", "50", "x"],
             "takes a whole number (0 to 20), not '50'",
