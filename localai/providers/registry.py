@@ -89,10 +89,10 @@ def open_provider(name: str, config: Config, paths: Paths) -> Provider:
 
 def no_such_provider(name: str, config: Config) -> InvalidInput:
     """The error for a name that no provider has, with the names that there are."""
+    names = provider_names(config)
+    near, known = did_you_mean(name, names), "known are " + ", ".join(names)
     return InvalidInput(
-        f"there is no provider called {name!r}",
-        hint=did_you_mean(name, provider_names(config))
-        or "known are " + ", ".join(provider_names(config)),
+        f"there is no provider called {name!r}", hint=f"{near} {known}" if near else known
     )
 
 

@@ -211,7 +211,7 @@ def test_the_flag_of_an_option_is_named_where_its_value_is_wrong(
     wrong = run_localai("chat", "--top-p", "7", "hi")
     assert (wrong.returncode, wrong.stderr) == (
         2,
-        b"error: --top-p takes a number from 0 to 1, not '7'\n",
+        b"error: --top-p takes a number from 0 to 1, not '7'\n\nhint: such as --top-p 0.9\n",
     )
     sized = run_localai("chat", "-m", "far/scripted", "--max-tokens", "2k", "--ctx", "8k", "hi")
     assert sized.returncode == 0, sized.stderr
