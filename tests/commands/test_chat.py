@@ -434,6 +434,7 @@ def test_a_context_given_by_hand_is_a_limit(home: Paths, run_localai: RunLocalai
     assert b"256" in result.stderr
 
 
+@pytest.mark.usefixtures("cold_engine")
 def test_the_context_that_is_told_is_the_one_that_is_allocated(
     home: Paths, run_localai: RunLocalai
 ) -> None:
