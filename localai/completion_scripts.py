@@ -59,7 +59,8 @@ _localai() {
     fi
     for line in "${lines[@]}"; do
         values+=("${line%%$tab*}")
-        shown+=("${line//$tab/  }")
+        line=${line//$tab/  }
+        shown+=("${line[1,COLUMNS-1]}")
     done
     if [[ ${#values} -eq 1 && ${values[1]} == *= ]]; then
         compadd -S '' -- "${values[@]}"

@@ -270,6 +270,17 @@ def test_fish_completes_values(on_path: dict[str, str]) -> None:
     assert completed("localai chat -o temp") == ["temperature="]
 
 
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
+def test_a_meaning_that_is_wider_than_zshs_window_is_cut(on_path: dict[str, str]) -> None:
+    script = (
+        'compdef() {}; compadd() { print -rl -- "${shown[@]}" }; eval "$(localai completion zsh)";'
+        " COLUMNS=30; words=(localai config get history.); CURRENT=4; _localai"
+    )
+    said = shell_says(on_path, "zsh", "-f", "-c", script)
+    assert "history.record  keep conversa" in said
+    assert all(len(line) < 30 for line in said)
+
+
 def test_values_come_with_their_meaning(on_path: dict[str, str]) -> None:
     asked = {**on_path, "_LOCALAI_COMPLETE": "zsh"}
     assert shell_says(asked, "localai", "chat", "-m", "my") == ["my model\tlocalai"]

@@ -301,8 +301,12 @@ def _messages(shots: list[tuple[str, str]]) -> list[Message]:
 
     found = []
     for question, answer in shots:
-        found.append(Message("user", file_text(Path(question), "question file of --shot").strip("\n")))
-        found.append(Message("assistant", file_text(Path(answer), "answer file of --shot").strip("\n")))
+        found.append(
+            Message("user", file_text(Path(question), "question file of --shot").strip("\n"))
+        )
+        found.append(
+            Message("assistant", file_text(Path(answer), "answer file of --shot").strip("\n"))
+        )
     return found
 
 

@@ -133,7 +133,11 @@ class LlamaCpp(WorkerProvider):
             clock,
             who=_WHO,
             load_s=load_s,
-            context_tokens=lease.info.context_tokens,
+            # A worker that several requests share may have more than the model can hold.
+            context_tokens=min(
+                lease.info.context_tokens,
+                request.model.context_limit or lease.info.context_tokens,
+            ),
             made=made,
         )
         return events if state is None else state.saving_after(events)

@@ -157,6 +157,18 @@ def test_a_state_goes_into_a_worker_with_a_larger_context(
     assert _prompt(done) - _cached(done) < 30
 
 
+def test_the_context_of_a_worker_that_is_shared_is_the_models_at_most(paths: Paths) -> None:
+    provider = LlamaCpp(load(paths), paths)
+    model = replace(provider.resolve("short"), context_limit=1024)
+    request = ChatRequest(model, FIRST, Options(temperature=0, max_tokens=ANSWER_TOKENS))
+    assert provider.prepare(request, 4, 4096) == 4096
+    *_, done = provider.stream(request)
+    assert isinstance(done, Done)
+    assert done.context_tokens == 1024
+    [(_, info)] = workers(paths)
+    assert info.context_tokens >= 4096
+
+
 def test_conversations_that_take_turns_do_not_prefill_each_other_away(
     paths: Paths, ask: Ask
 ) -> None:
