@@ -21,6 +21,7 @@ from localai import __version__
 from localai.commands.empty_words import refuse_empty_words
 from localai.commands.examples import OF_VERBS, epilog
 from localai.commands.first_word import spelled_out, unknown_command
+from localai.commands.help_width import HelpContext
 from localai.commands.options import Airgap, Debug
 from localai.commands.plain_words import put_into_words
 from localai.commands.single_dash import tell_single_dashes
@@ -98,6 +99,7 @@ class LazyGroup(Verbs):
                 repeated = copy(parameter)
                 repeated.hidden, repeated.expose_value = True, False  # type: ignore[attr-defined]
                 command.params.append(repeated)
+        command.context_class = HelpContext
         put_into_words(command)
         tell_single_dashes(command)
         refuse_empty_words(command)

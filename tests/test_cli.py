@@ -57,6 +57,13 @@ def test_a_narrow_screen_has_every_summary_whole(run_localai: RunLocalai, group:
         assert whole.splitlines()[2].strip(), "what the command is for"
 
 
+@pytest.mark.parametrize("line", ["batch", "cp", "preset new", "config set", "history"])
+def test_help_is_as_narrow_as_the_terminal(run_localai: RunLocalai, line: str) -> None:
+    text = run_localai(*line.split(), "--help", env={"COLUMNS": "40"}).stdout.decode()
+    assert not [each for each in text.splitlines() if len(each) > 40]
+    assert re.search(r"-h, --help +Show this message", text), "its text begins beside it"
+
+
 @pytest.mark.real_process
 @pytest.mark.parametrize("asked", [["--version"], ["-V"], ["version"], ["--debug", "version"]])
 def test_the_version_however_it_is_asked_for(run_localai: RunLocalai, asked: list[str]) -> None:

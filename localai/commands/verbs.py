@@ -9,6 +9,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from localai.commands.help_width import HelpContext
 from localai.errors import InvalidInput
 
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
@@ -31,6 +32,7 @@ class Verbs(TyperGroup):
     help, which is no error. `ls` is `list`, and the error for an unknown verb has the line to
     type. `elsewhere` are acts that a command of localai's own does: `preset rm` is `rm`."""
 
+    context_class = HelpContext
     alone: str | None = None
     elsewhere: Mapping[str, str] = {}
 

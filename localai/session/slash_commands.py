@@ -83,7 +83,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("compact", (), "", "fold what was said into a summary", conversation.compact),
     Command("save", (), "[FILE]", "the conversation as Markdown", conversation.save),
     Command("load", (), "[ID]", "go on with a kept conversation", conversation.load),
-    Command("title", (), "[TEXT]", "name the conversation", conversation.title),
+    Command("title", ("rename",), "[TEXT]", "name the conversation", conversation.title),
     Command("history", (), "[TEXT]", "the last conversations", conversation.history),
     Command("copy", (), "[N]", "an answer to the clipboard", text.copy),
     Command("doctor", (), "[WHAT]", "what is wrong here, and what mends it", doctor),

@@ -220,7 +220,7 @@ def test_what_was_typed_in_a_conversation_is_deleted_with_it(
     session: Start, home: Paths, conversation: str, run_localai: RunLocalai
 ) -> None:
     typist = session("-c")
-    typist.line("/title The plan for Xanadu")
+    typist.line("/rename The plan for Xanadu")
     typist.line("/title Another title")
     typist.line("/clear")
     typist.line("/title What follows")
