@@ -90,7 +90,7 @@ def _alone(lease: Lease, body: dict[str, Any]) -> str:
 
 
 def test_answers_are_computed_together_and_are_those_that_each_is_alone(lease: Lease) -> None:
-    bodies = [_asked(QUESTIONS[0], 120), _asked(QUESTIONS[1], 40), _asked(QUESTIONS[2], 60)]
+    bodies = [_asked(QUESTIONS[0], 400), _asked(QUESTIONS[1], 40), _asked(QUESTIONS[2], 60)]
     expected = [_alone(lease, body) for body in bodies]
     assert len(set(expected)) == 3
     texts, order = _together(lease, *bodies)
