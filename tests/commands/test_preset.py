@@ -46,6 +46,7 @@ def test_a_context_beyond_the_model_is_said_when_it_is_made_and_when_it_is_asked
     assert "was made for" not in less.stderr.decode()
 
 
+@pytest.mark.usefixtures("cold_engine")
 def test_a_preset_is_used_like_a_model(
     home_with_starter: object, run_localai: RunLocalai, shots: tuple[str, str]
 ) -> None:
