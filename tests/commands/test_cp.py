@@ -7,10 +7,21 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from localai.paths import Paths
 from tests.formats.synthetic import MODELS, write
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
+
+
+@pytest.fixture
+def starter(localai_home: Path, smollm2_path: Path) -> Path:
+    """The starter's file, a file of its own in the home's store."""
+    file = localai_home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(smollm2_path.read_bytes())
+    return file
 
 
 def test_in_ollama_it_is_a_manifest_that_ollama_serves_at_once(
@@ -34,11 +45,8 @@ def test_in_ollama_it_is_a_manifest_that_ollama_serves_at_once(
 
 
 def test_in_our_store_it_is_a_hard_link_and_answers_as_the_first_does(
-    localai_home: Path, run_localai: RunLocalai, smollm2_path: Path
+    localai_home: Path, run_localai: RunLocalai, starter: Path
 ) -> None:
-    starter = localai_home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-    starter.parent.mkdir(parents=True)
-    starter.write_bytes(smollm2_path.read_bytes())
     assert run_localai("cp", "starter", "tiny:v1").returncode == 0
     copy = localai_home / "data/models/tiny:v1.gguf"
     assert copy.samefile(starter)
@@ -110,11 +118,8 @@ def test_a_copy_that_was_killed_in_the_middle_is_completed(
 
 
 def test_a_second_name_is_no_second_file_wherever_files_are_counted(
-    localai_home: Path, run_localai: RunLocalai, smollm2_path: Path
+    localai_home: Path, run_localai: RunLocalai, starter: Path
 ) -> None:
-    starter = localai_home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-    starter.parent.mkdir(parents=True)
-    starter.write_bytes(smollm2_path.read_bytes())
     assert run_localai("cp", "starter", "tiny").returncode == 0
     size = starter.stat().st_size
     removal = json.loads(run_localai("setup", "--uninstall", "--dry-run", "--json").stdout)
