@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from localai.compare.checks.check import CheckedAnswer, Observation
 from localai.dataclass import dataclass
-from localai.events import CUT, FinishReason
+from localai.events import CUT, FinishReason, Usage
 from localai.types import ToolCall, ZoneName
 
 if TYPE_CHECKING:
@@ -97,10 +97,13 @@ class RecordedAnswer:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     tokens_per_s: float | None = None
     prefill_tokens_per_s: float | None = None
+    time_to_first_token_s: float | None = None
     time_to_first_visible_s: float | None = None
     total_s: float | None = None
+    clock: Literal["server", "client"] | None = None
     load_s: float | None = None
     memory_bytes: int | None = None
     zone: ZoneName | None = None
@@ -115,6 +118,17 @@ class RecordedAnswer:
     def key(self) -> tuple[str, str, int]:
         """The question that it answers: case, model and repeat."""
         return self.case, self.model, self.repeat
+
+    @property
+    def usage(self) -> Usage:
+        """Its token counts."""
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cached_tokens=self.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+            cache_write_tokens=self.cache_write_tokens,
+        )
 
     @property
     def is_cut(self) -> bool:
@@ -272,10 +286,13 @@ def recorded(
         output_tokens=None if usage is None else usage.output_tokens,
         reasoning_tokens=None if usage is None else usage.reasoning_tokens,
         cached_tokens=None if usage is None else usage.cached_tokens,
+        cache_write_tokens=None if usage is None else usage.cache_write_tokens,
         tokens_per_s=None if timings is None else timings.decode_tokens_per_s,
         prefill_tokens_per_s=None if timings is None else timings.prefill_tokens_per_s,
+        time_to_first_token_s=None if timings is None else timings.time_to_first_token_s,
         time_to_first_visible_s=reply.time_to_first_visible_s,
         total_s=None if timings is None else timings.total_s,
+        clock=None if timings is None else timings.clock,
         load_s=reply.load_s,
         memory_bytes=reply.memory_bytes,
         zone=None if done is None or done.locality.zone is None else done.locality.zone.label,

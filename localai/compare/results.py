@@ -9,6 +9,7 @@ not fit the context of one model is left out for all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ from localai.compare.names import short_names
 from localai.compare.recorded import RecordedAnswer
 from localai.compare.run_file import Run
 from localai.dataclass import dataclass
+from localai.events import Usage
 from localai.statistics import (
     Interval,
     bootstrap_by_case,
@@ -48,8 +50,9 @@ class Judged:
 class ModelResult:
     """The results of one model. Rates and medians are None if there are no values for them.
 
-    `cost` is the sum of the known costs in dollars; `unpriced` is the number of answers without a
-    known cost.
+    `usage`, `load_s` (seconds) and `cost` (dollars) are the sums of what is known of its answers;
+    `unpriced` is the number of answers without a known cost. `memory_bytes` is the most that its
+    worker took.
     """
 
     model: str
@@ -63,9 +66,7 @@ class ModelResult:
     pass_rate: Interval | None
     tokens_per_s: Interval | None
     time_to_first_visible_s: Interval | None
-    output_tokens: int | None
-    reasoning_tokens: int | None
-    median_output_tokens: float | None
+    usage: Usage
     load_s: float | None
     memory_bytes: int | None
     cost: float | None
@@ -191,8 +192,6 @@ def _model(name: str, judged: Sequence[Judged]) -> ModelResult:
         counted[each.outcome] = counted.get(each.outcome, 0) + 1
     answers = [each.answer for each in judged if each.answer.error is None]
     costs = [each.cost for each in answers if each.cost is not None]
-    output = [each.output_tokens for each in answers if each.output_tokens is not None]
-    thinking = [each.reasoning_tokens for each in answers if each.reasoning_tokens is not None]
     zones = [each.zone or "unproven" for each in answers]
     loads = [each.load_s for each in answers if each.load_s is not None]
     memory = [each.memory_bytes for each in answers if each.memory_bytes is not None]
@@ -208,9 +207,7 @@ def _model(name: str, judged: Sequence[Judged]) -> ModelResult:
         pass_rate=_pass_rate(judged),
         tokens_per_s=_median([each.tokens_per_s for each in answers]),
         time_to_first_visible_s=_median([each.time_to_first_visible_s for each in answers]),
-        output_tokens=sum(output) if output else None,
-        reasoning_tokens=sum(thinking) if thinking else None,
-        median_output_tokens=median_interval(output).value if output else None,
+        usage=_total([each.usage for each in answers]),
         load_s=sum(loads) if loads else None,
         memory_bytes=max(memory, default=None),
         cost=sum(costs) if costs else None,
@@ -218,6 +215,14 @@ def _model(name: str, judged: Sequence[Judged]) -> ModelResult:
         zones=tuple(dict.fromkeys(zones)),
         evidence=tuple(dict.fromkeys(each.evidence for each in answers if each.evidence)),
     )
+
+
+def _total(usages: Sequence[Usage]) -> Usage:
+    known = {
+        field.name: [count for each in usages if (count := getattr(each, field.name)) is not None]
+        for field in fields(Usage)
+    }
+    return Usage(**{name: sum(counts) for name, counts in known.items() if counts})
 
 
 def _pass_rate(judged: Sequence[Judged]) -> Interval | None:

@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from localai.bench.quality import Quality
     from localai.output.output import Output
 
-QUALITY_HEADINGS: Final = (
-    "model",
-    "perplexity",
-    "more than reference",
-    "KL mean",
-    "KL p99",
-    "same top token",
+QUALITY_COLUMNS: Final = (
+    Column("model"),
+    Column("perplexity", right=True, drop=1),
+    Column("more than reference", right=True),
+    Column("KL mean", right=True),
+    Column("KL p99", right=True, drop=2),
+    Column("same top token", right=True),
 )
-_DROPPED: Final = {"KL p99": 2, "perplexity": 1}
 
 
 def show_quality(output: Output, cells: Sequence[Cell]) -> None:
@@ -31,19 +30,13 @@ def show_quality(output: Output, cells: Sequence[Cell]) -> None:
     lines = list(quality_remarks(cells))
     if rows:
         output.line("")
-        output.table(
-            [
-                Column(name, right=name != "model", drop=_DROPPED.get(name, 0))
-                for name in QUALITY_HEADINGS
-            ],
-            rows,
-        )
+        output.table(QUALITY_COLUMNS, rows)
     for text in lines:
         output.paragraph(text, style="dim")
 
 
 def quality_rows(cells: Sequence[Cell]) -> Iterator[list[str]]:
-    """A row for each model whose quality is known, as `QUALITY_HEADINGS` names its cells."""
+    """A row for each model whose quality is known, a cell for each of `QUALITY_COLUMNS`."""
     for name, quality in _each(cells):
         if quality.perplexity is None:
             continue

@@ -18,9 +18,10 @@ from localai.output.bench_figures import (
     percent_text,
     rate_text,
 )
-from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
+from localai.output.bench_quality import QUALITY_COLUMNS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
+from localai.output.table import Column
 from localai.units import (
     UNKNOWN,
     bandwidth_text,
@@ -61,11 +62,15 @@ def report(run: StoredRun, changes: Sequence[MetricChange] | None = None) -> str
 def _results(cells: Sequence[Cell]) -> Markup:
     crowded = any(cell.test.concurrency > 1 for cell in cells)
     apart = settings_apart(cells)
-    headings = ["row", "decode tok/s", "prefill tok/s", "first token"]
     tells = any(cell.energy_from for cell in cells)
-    headings += ["together tok/s"] if crowded else []
-    headings += ["J/token"] if tells else []
-    headings += ["predicted", "memory", "verdict", "engine"]
+    columns: list[str | Column] = [
+        "row",
+        *_numbers("decode tok/s", "prefill tok/s", "first token"),
+        *_numbers(*["together tok/s"] * crowded, *["J/token"] * tells),
+        *_numbers("predicted", "memory"),
+        "verdict",
+        "engine",
+    ]
     rows = []
     for cell, settings in zip(cells, apart, strict=True):
         predicted = cell.predicted_tokens_per_s
@@ -82,8 +87,11 @@ def _results(cells: Sequence[Cell]) -> Markup:
             cell.engine,
         ]
         rows.append(row)
-    numbers = range(1, len(headings) - 2)
-    return table(headings, rows, right=set(numbers))
+    return table(columns, rows)
+
+
+def _numbers(*names: str) -> list[Column]:
+    return [Column(name, right=True) for name in names]
 
 
 def _named(cell: Cell, settings: str) -> list[Child]:
@@ -102,8 +110,7 @@ def _quality(cells: Sequence[Cell]) -> Markup | None:
     if not notes:
         return None
     rows: list[list[Child]] = [[*row] for row in quality_rows(cells)]
-    numbers = set(range(1, len(QUALITY_HEADINGS)))
-    shown = table(QUALITY_HEADINGS, rows, right=numbers) if rows else None
+    shown = table(QUALITY_COLUMNS, rows) if rows else None
     return section("What it costs in quality", shown, notes)
 
 
@@ -132,11 +139,15 @@ def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
                 each.reason,
             ]
         )
-    headings = ["row", "metric", "change", "interval", "state", "reason"]
+    numbers = _numbers("change", "interval")
     return section(
         "Since the baseline",
         ranges(drawn) if drawn else None,
-        details("the figures", table(headings, rows, right={2, 3}), open=not drawn),
+        details(
+            "the figures",
+            table(["row", "metric", *numbers, "state", "reason"], rows),
+            open=not drawn,
+        ),
     )
 
 
@@ -171,7 +182,7 @@ def _figures(sweep: Sweep) -> Markup:
         for curve in sweep.curves
         for x, figure in curve.points
     ]
-    return details("the figures", table(["model", sweep.x, sweep.y], rows, right={1, 2}))
+    return details("the figures", table(["model", *_numbers(sweep.x, sweep.y)], rows))
 
 
 def _limits(cells: Sequence[Cell]) -> Markup | None:
@@ -241,8 +252,8 @@ def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
                     each.failed or "; ".join(each.disturbed),
                 ]
             )
-    headings = ["row", "repetition", "prefill", "first token", "decode", "what disturbed it"]
-    yield details("every sample", table(headings, rows, right={1, 2, 3, 4}))
+    numbers = _numbers("repetition", "prefill", "first token", "decode")
+    yield details("every sample", table(["row", *numbers, "what disturbed it"], rows))
     gaps = [
         (_named(cell, settings), found)
         for settings, cell in zip(settings_apart(cells), cells, strict=True)
@@ -250,9 +261,8 @@ def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
     ]
     if gaps:
         yield table(
-            ["between tokens", "median", "95%", "99%", "longest"],
+            ["between tokens", *_numbers("median", "95%", "99%", "longest")],
             [[name, *map(_ms, (g.p50, g.p95, g.p99, g.most))] for name, g in gaps],
-            right={1, 2, 3, 4},
         )
 
 

@@ -26,9 +26,10 @@ from localai.output.html import (
     table,
 )
 from localai.output.suite_results import (
-    columns_of_models,
-    destination_cells,
-    model_cells,
+    DESTINATION_COLUMNS,
+    MODEL_COLUMNS,
+    destination_rows,
+    model_rows,
     reasons,
     remarks,
 )
@@ -62,15 +63,10 @@ def html_report(
     head = run.head
     assert head is not None
     short = results.short_names
-    numbers = set(range(1, len(columns_of_models()) - 1))
     summary = section(
         "Models",
         _gate(gate),
-        table(
-            columns_of_models(),
-            [model_cells(each, short[each.model]) for each in results.models],
-            right=numbers,
-        ),
+        table(MODEL_COLUMNS, model_rows(results)),
         element("ul", [element("li", line) for line in (*remarks(results), *notes)]),
     )
     by_case: dict[str, dict[str, list[Judged]]] = defaultdict(lambda: defaultdict(list))
@@ -84,11 +80,7 @@ def html_report(
         section("Cases", _matrix(by_case, short)),
         section(
             "Where the prompts went",
-            table(
-                ["model", "zone", "to", "prompts"],
-                destination_cells(prompts_sent(run, results)),
-                right={3},
-            ),
+            table(DESTINATION_COLUMNS, destination_rows(prompts_sent(run, results))),
             [element("p", line, class_="soft") for line in _evidence(results)],
         ),
         section(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from localai.compare.results import Results
 from localai.compare.verdicts import GateResult
-from localai.output.suite_results import columns_of_models, model_cells, remarks
+from localai.output.suite_results import MODEL_COLUMNS, model_rows, remarks
 from localai.units import counted
 from localai.untrusted import markdown_words
 
@@ -20,8 +20,8 @@ def markdown_report(
     """The Markdown of a run. `notes` are further sentences, such as the comparison with an earlier
     run."""
     short = results.short_names
-    rows = [model_cells(each, short[each.model]) for each in results.models]
-    lines = [f"## {markdown_words(name)}", "", *_table(columns_of_models(), rows)]
+    headings = [column.name for column in MODEL_COLUMNS]
+    lines = [f"## {markdown_words(name)}", "", *_table(headings, model_rows(results))]
     if gate is not None:
         lines += [
             "",

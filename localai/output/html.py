@@ -2,7 +2,7 @@
 
     page(
         "Report",
-        section("Speed", table(["model", "tok/s"], [["qwen3:8b", "41"]], right={1})),
+        section("Speed", table(["model", Column("tok/s", right=True)], [["qwen3:8b", "41"]])),
         element("p", "whatever a model said: ", element("code", answer)),
     )
 
@@ -21,10 +21,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
+from localai.output.table import Column
 from localai.untrusted import sanitize, sanitize_line
 
 
@@ -103,25 +104,23 @@ def details(summary: Child, *content: Child, open: bool = False) -> Markup:
 
 
 def table(
-    headings: Sequence[Child],
-    rows: Iterable[Sequence[Child]],
-    *,
-    caption: Child = None,
-    right: Collection[int] = (),
+    columns: Sequence[str | Column], rows: Iterable[Sequence[Child]], *, caption: Child = None
 ) -> Markup:
-    """Rows under their headings. The first cell of each row names the row. The columns in `right`
-    are numbers.
+    """Rows under their headings. The first cell of each row names the row. A column that is only a
+    heading holds texts.
 
     On a narrow screen a row of more than two columns becomes a block: its name, and below it every
     cell under its own heading. A table that is wider than a wide screen scrolls by itself.
     """
 
+    known = [Column(each) if isinstance(each, str) else each for each in columns]
+
     def cell(name: str, number: int, content: Child, scope: str | None = None) -> Markup:
-        kind, heading = "number" if number in right else None, headings[number]
+        kind, heading = "number" if known[number].right else None, known[number].name
         label = heading if name == "td" and type(heading) is str else None
         return element(name, content, class_=kind, scope=scope, data_label=label or None)
 
-    head = element("tr", [cell("th", n, each, "col") for n, each in enumerate(headings)])
+    head = element("tr", [cell("th", n, each.name, "col") for n, each in enumerate(known)])
     lines = [
         element(
             "tr",
@@ -138,7 +137,7 @@ def table(
         element("thead", head),
         element("tbody", lines),
     )
-    kind = "wide rows" if len(headings) > _FIT_A_PHONE else "wide"
+    kind = "wide rows" if len(known) > _FIT_A_PHONE else "wide"
     return element("div", whole, class_=kind, tabindex="0", role="region", aria_label="table")
 
 

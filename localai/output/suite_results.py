@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from localai.compare.names import short_names
 from localai.compare.results import Judged, ModelResult, Pair, Results
@@ -17,57 +17,69 @@ if TYPE_CHECKING:
     from localai.compare.recorded import RecordedCase
 
 _MOST_FAILURES = 10
-
-_COLUMNS = (
+DESTINATION_COLUMNS: Final = (
     Column("model"),
-    Column("passed", right=True),
-    Column("rate (95%)", right=True),
-    Column("cut", right=True),
-    Column("errors", right=True),
-    Column("first visible", drop=2, right=True),
-    Column("tok/s", drop=1, right=True),
-    Column("tokens", drop=5, right=True),
-    Column("thinking", drop=6, right=True),
-    Column("load", drop=7, right=True),
-    Column("memory", drop=8, right=True),
-    Column("cost", drop=3, right=True),
-    Column("zone", drop=4),
+    Column("zone"),
+    Column("to"),
+    Column("prompts", right=True),
 )
 
 
 def print_results(output: Output, results: Results, *, most_failures: int | None = None) -> None:
     """The table of the models, and the remarks below it."""
-    rows = [Row(model_cells(each, results.short_names[each.model])) for each in results.models]
-    output.table(_COLUMNS, rows)
+    output.table(MODEL_COLUMNS, [Row(cells) for cells in model_rows(results)])
     for line in remarks(results):
         output.paragraph(line)
     print_failures(output, results, _MOST_FAILURES if most_failures is None else most_failures)
 
 
-def model_cells(each: ModelResult, name: str) -> list[str]:
-    """A model's row; `name` is how the table calls it."""
-    judged = each.passed + each.failed
-    first, rate = each.time_to_first_visible_s, each.tokens_per_s
+def _passed_text(result: ModelResult) -> str:
+    judged = result.passed + result.failed
+    return f"{result.passed:,} of {judged:,}" if judged else UNKNOWN
+
+
+def _first_visible_text(result: ModelResult) -> str:
+    first = result.time_to_first_visible_s
+    return time_text(None if first is None else first.value, 2)
+
+
+def _speed_text(result: ModelResult) -> str:
+    rate = result.tokens_per_s
+    return UNKNOWN if rate is None else f"{rate.value:,.1f}"
+
+
+def _cost_text(each: ModelResult) -> str:
+    """The cost of a model's answers, and how many of them have no known price."""
+    if each.cost is None:
+        return UNKNOWN
+    text = money_text(each.cost)
+    return f"{text} + {each.unpriced} unpriced" if each.unpriced else text
+
+
+_MODEL_TABLE: Final[tuple[tuple[Column, Callable[[ModelResult], str]], ...]] = (
+    (Column("passed", right=True), _passed_text),
+    (Column("rate (95%)", right=True), lambda each: rate_text(each.pass_rate)),
+    (Column("cut", right=True), lambda each: count_text(each.censored)),
+    (Column("errors", right=True), lambda each: count_text(each.errors)),
+    (Column("first visible", drop=2, right=True), _first_visible_text),
+    (Column("tok/s", drop=1, right=True), _speed_text),
+    (Column("tokens", drop=5, right=True), lambda each: count_text(each.usage.output_tokens)),
+    (Column("thinking", drop=6, right=True), lambda each: count_text(each.usage.reasoning_tokens)),
+    (Column("load", drop=7, right=True), lambda each: time_text(each.load_s)),
+    (Column("memory", drop=8, right=True), lambda each: bytes_text(each.memory_bytes)),
+    (Column("cost", drop=3, right=True), _cost_text),
+    (Column("zone", drop=4), lambda each: ", ".join(each.zones) or UNKNOWN),
+)
+"""The columns after a model's name, each with its cell."""
+MODEL_COLUMNS: Final = (Column("model"), *(column for column, _ in _MODEL_TABLE))
+
+
+def model_rows(results: Results) -> list[list[str]]:
+    """A row for each model, with a cell for each of `MODEL_COLUMNS`."""
+    names = results.short_names
     return [
-        name,
-        f"{each.passed:,} of {judged:,}" if judged else UNKNOWN,
-        rate_text(each.pass_rate),
-        count_text(each.censored),
-        count_text(each.errors),
-        time_text(None if first is None else first.value, 2),
-        UNKNOWN if rate is None else f"{rate.value:,.1f}",
-        count_text(each.output_tokens),
-        count_text(each.reasoning_tokens),
-        time_text(each.load_s),
-        bytes_text(each.memory_bytes),
-        cost_text(each),
-        ", ".join(each.zones) or UNKNOWN,
+        [names[each.model], *(cell(each) for _, cell in _MODEL_TABLE)] for each in results.models
     ]
-
-
-def columns_of_models() -> list[str]:
-    """The headings of `model_cells`."""
-    return [each.name for each in _COLUMNS]
 
 
 def remarks(results: Results) -> list[str]:
@@ -166,12 +178,11 @@ def print_case(output: Output, case: RecordedCase, results: Results) -> None:
 
 def print_destinations(output: Output, sent: Sequence[PromptsSent]) -> None:
     """The host that each model's prompts went to: model, zone, number of prompts."""
-    columns = (Column("model"), Column("zone"), Column("to"), Column("prompts", right=True))
     output.line("")
-    output.table(columns, [Row(cells) for cells in destination_cells(sent)])
+    output.table(DESTINATION_COLUMNS, [Row(cells) for cells in destination_rows(sent)])
 
 
-def destination_cells(sent: Sequence[PromptsSent]) -> list[list[str]]:
+def destination_rows(sent: Sequence[PromptsSent]) -> list[list[str]]:
     """A row for each model: the host that its prompts went to, and how many."""
     names = short_names(list(dict.fromkeys(each.model for each in sent)))
     return [
@@ -183,14 +194,6 @@ def destination_cells(sent: Sequence[PromptsSent]) -> list[list[str]]:
         ]
         for each in sent
     ]
-
-
-def cost_text(each: ModelResult) -> str:
-    """The cost of a model's answers, and how many of them have no known price."""
-    if each.cost is None:
-        return UNKNOWN
-    text = money_text(each.cost)
-    return f"{text} + {each.unpriced} unpriced" if each.unpriced else text
 
 
 def _some(names: Sequence[str]) -> str:

@@ -82,7 +82,10 @@ def test_the_document_has_the_answers_with_what_was_measured(compare: Compare) -
         "high": None,
         "samples": None,
     }
-    assert document["models"][0]["zone"] == "device"
+    model = document["models"][0]
+    assert model["zone"] == "device"
+    assert model["usage"] == first["usage"]
+    assert (model["answered"], model["load_s"], model["memory_bytes"]) == (1, None, None)
     assert document["destinations"][1] == {
         "model": "cast/bad",
         "zone": "device",

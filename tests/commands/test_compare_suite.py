@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ from xml.etree import ElementTree
 import pytest
 
 from localai.compare.recorded import Head, ModelFacts, RecordedAnswer, RecordedCase, to_json
+from localai.output.documents.compare import Comparison
 from tests.campaigns.parsers_of_texts import RUN
 from tests.support.clock import becomes, within
 from tests.support.command import RunLocalai
+from tests.support.promise import checked
 from tests.support.suites import TWO, Suites
 
 
@@ -248,6 +251,91 @@ def test_a_report_is_made_again_of_the_record_alone(suites: Suites) -> None:
     assert "expected the number 3 at the end; got: no number in: no idea" in shown
     assert suites.compare("show", "run.jsonl", "sum-9").returncode == 3
     assert suites.asked() == []
+
+
+def test_the_document_of_a_run_has_what_its_table_shows_and_its_record_keeps(
+    suites: Suites,
+) -> None:
+    model = ModelFacts("starter", "llamacpp", "device")
+    kept = [
+        Head("s", (model,), 1, 0.0, "0", "here"),
+        *(RecordedCase(case, (("user", "x"),)) for case in "ab"),
+        RecordedAnswer(
+            "a",
+            "starter",
+            1,
+            "f" * 16,
+            0.0,
+            "here",
+            text="2",
+            finish_reason="stop",
+            input_tokens=10,
+            output_tokens=30,
+            reasoning_tokens=20,
+            cached_tokens=4,
+            cache_write_tokens=5,
+            time_to_first_token_s=0.5,
+            time_to_first_visible_s=2.5,
+            clock="server",
+            load_s=1.5,
+            memory_bytes=300_000_000,
+            context_tokens=4096,
+        ),
+        RecordedAnswer(
+            "b",
+            "starter",
+            1,
+            "e" * 16,
+            9.0,
+            "here",
+            text="3",
+            finish_reason="stop",
+            input_tokens=11,
+            output_tokens=3,
+            memory_bytes=200_000_000,
+        ),
+    ]
+    lines = (json.dumps(to_json(each)) + "\n" for each in kept)
+    (suites.folder / "run.jsonl").write_text("".join(lines))
+    document = checked(Comparison, suites.compare("report", "run.jsonl", "--json").stdout)
+    [result] = document["models"]
+    assert result["usage"] == {
+        "input_tokens": 21,
+        "output_tokens": 33,
+        "cached_tokens": 4,
+        "reasoning_tokens": 20,
+        "cache_write_tokens": 5,
+    }
+    assert (result["load_s"], result["memory_bytes"]) == (1.5, 300_000_000)
+    assert (result["cases"], result["answered"], result["left_out"]) == (2, 2, 0)
+    first, second = (each["reply"] for each in document["cases"])
+    assert first is not None and first["timings"] is not None
+    assert first["timings"]["time_to_first_token_s"] == 0.5
+    assert first["timings"]["clock"] == "server"
+    assert first["context_tokens"] == 4096
+    assert second is not None and second["context_tokens"] is None
+
+
+def test_a_page_puts_numbers_to_the_right_by_their_column(suites: Suites) -> None:
+    suites.numbers(1)
+    suites.run(*TWO, "--html", "r.html")
+    head = re.findall(r"<th( class=\"number\")? scope=\"col\">(.*?)</th>", suites.read("r.html"))
+    numbers = {name for right, name in head if right}
+    assert numbers == {
+        "passed",
+        "rate (95%)",
+        "cut",
+        "errors",
+        "first visible",
+        "tok/s",
+        "tokens",
+        "thinking",
+        "load",
+        "memory",
+        "cost",
+        "prompts",
+    }
+    assert {"model", "zone", "to"} <= {name for right, name in head if not right}
 
 
 def test_a_file_is_called_by_its_name_without_the_folders_it_lies_in(suites: Suites) -> None:

@@ -16,6 +16,7 @@ from localai.output.html import (
     section,
     table,
 )
+from localai.output.table import Column
 
 HARMFUL = "</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
 
@@ -110,7 +111,7 @@ def test_the_policy_permits_the_page_its_own_style_and_nothing_else() -> None:
 
 
 def test_a_table_names_its_rows_and_columns_for_a_reader_who_does_not_see_it() -> None:
-    made = table(["model", "tok/s"], [["a", "1"]], right={1})
+    made = table(["model", Column("tok/s", right=True)], [["a", "1"]])
     assert '<div class="wide"' in made, "two columns fit everywhere"
     assert '<th scope="col">model</th><th class="number" scope="col">tok/s</th>' in made
     assert '<th scope="row">a</th><td class="number" data-label="tok/s">1</td>' in made

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
-from localai.events import FinishReason
+from localai.events import FinishReason, Usage
 from localai.output.documents.answer import (
     CostDocument,
     LocalityDocument,
@@ -46,6 +46,8 @@ class ModelResultDocument(TypedDict):
     failed: Annotated[int, "answers that failed"]
     censored: Annotated[int, "answers cut at their limit before they could be judged"]
     errors: Annotated[int, "questions without an answer"]
+    answered: Annotated[int, "answers that count neither way: nothing was expected, or judged"]
+    left_out: Annotated[int, "answers to cases that were too long for one of the models"]
     pass_rate: Annotated[
         FigureDocument | None,
         "the share of passed among passed and failed answers; null without either",
@@ -53,6 +55,14 @@ class ModelResultDocument(TypedDict):
     tokens_per_s: Annotated[FigureDocument | None, "the median of answer tokens a second"]
     time_to_first_visible_s: Annotated[
         FigureDocument | None, "seconds from the request to the first token that is no reasoning"
+    ]
+    usage: Annotated[UsageDocument, "the tokens of all its answers, as far as they are known"]
+    load_s: Annotated[
+        float | None, "seconds of loading before its questions; null if it was loaded, or unknown"
+    ]
+    memory_bytes: Annotated[
+        int | None,
+        "the most that its worker took; null for a server that holds other things",
     ]
     cost: Annotated[CostDocument, "the cost of all its answers"]
 
@@ -99,6 +109,7 @@ class AnswerDocument(TypedDict):
     memory_bytes: Annotated[
         int | None, "the memory of the model's worker; null for a server that holds other things"
     ]
+    context_tokens: Annotated[int | None, "the context that was really allocated, in tokens"]
     locality: Annotated[LocalityDocument | None, "where the answer was computed, and the evidence"]
     cost: Annotated[CostDocument | None, "what the call cost"]
 
@@ -255,9 +266,14 @@ def _result(contestant: Contestant, reply: Reply, cost: Cost | None) -> ModelRes
         "failed": 0,
         "censored": int(answer is not None and answer.is_cut),
         "errors": int(reply.error is not None),
+        "answered": int(answer is not None and not answer.is_cut),
+        "left_out": 0,
         "pass_rate": None,
         "tokens_per_s": _single(rate),
         "time_to_first_visible_s": _single(reply.time_to_first_visible_s),
+        "usage": usage_document(Usage() if answer is None else answer.done.usage),
+        "load_s": reply.load_s,
+        "memory_bytes": reply.memory_bytes,
         "cost": {"amount": None, "currency": "USD", "basis": None}
         if cost is None
         else cost_document(cost),
@@ -285,6 +301,7 @@ def _case(reply: Reply, cost: Cost | None) -> CaseDocument:
             "first_visible_s": reply.time_to_first_visible_s,
             "load_s": reply.load_s,
             "memory_bytes": reply.memory_bytes,
+            "context_tokens": None if done is None else done.context_tokens,
             "locality": None if done is None else locality_document(done.locality),
             "cost": None if cost is None else cost_document(cost),
         }

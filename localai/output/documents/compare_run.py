@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from localai.compare.verdicts import pair_verdict
 from localai.errors import InsufficientResources, class_of_kind
+from localai.output.documents.answer import usage_document
 from localai.output.documents.compare import (
     AnswerDocument,
     CaseDocument,
@@ -70,9 +71,14 @@ def _model_result(
         "failed": result.failed,
         "censored": result.censored,
         "errors": result.errors,
+        "answered": result.answered,
+        "left_out": result.left_out,
         "pass_rate": interval_document(result.pass_rate),
         "tokens_per_s": interval_document(result.tokens_per_s),
         "time_to_first_visible_s": interval_document(result.time_to_first_visible_s),
+        "usage": usage_document(result.usage),
+        "load_s": result.load_s,
+        "memory_bytes": result.memory_bytes,
         "cost": {
             "amount": result.cost,
             "currency": "USD",
@@ -148,24 +154,19 @@ def _recorded_reply(answer: RecordedAnswer) -> AnswerDocument | None:
         "text": answer.text,
         "reasoning": answer.reasoning or None,
         "finish_reason": answer.finish_reason,
-        "usage": {
-            "input_tokens": answer.input_tokens,
-            "output_tokens": answer.output_tokens,
-            "cached_tokens": answer.cached_tokens,
-            "reasoning_tokens": answer.reasoning_tokens,
-            "cache_write_tokens": None,
-        },
+        "usage": usage_document(answer.usage),
         "timings": {
             "load_s": answer.load_s,
-            "time_to_first_token_s": None,
+            "time_to_first_token_s": answer.time_to_first_token_s,
             "prefill_tokens_per_s": answer.prefill_tokens_per_s,
             "decode_tokens_per_s": answer.tokens_per_s,
             "total_s": answer.total_s,
-            "clock": None,
+            "clock": answer.clock,
         },
         "first_visible_s": answer.time_to_first_visible_s,
         "load_s": answer.load_s,
         "memory_bytes": answer.memory_bytes,
+        "context_tokens": answer.context_tokens,
         "locality": {
             "process": None,
             "machine": None,

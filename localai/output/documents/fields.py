@@ -12,6 +12,7 @@ from typing import Final
 
 FIELDS: Final[Mapping[str, str]] = {
     "answer": "a model's answer to a trial question",
+    "answered": "the number of lines or questions that got an answer which no check speaks of",
     "basis": "what the figures beside it rest on",
     "capabilities": "the abilities of a model: completion, tools, vision, thinking, embedding",
     "card_memory_bytes": "the memory that a model takes on graphics cards",
