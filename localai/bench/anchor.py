@@ -7,11 +7,12 @@ after a run it says whether the machine itself became slower: heat, a battery, a
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
+from localai.parallel import Step, in_step
 from localai.statistics import Interval, median_interval
 
 _BUFFER: Final = bytes(1 << 20)
@@ -24,11 +25,10 @@ def anchor(cores: int) -> Interval:
     """Bytes a second that all cores hash together, in six tenths of a second: the median of
     windows."""
     totals = [[0.0] * _WINDOWS for _ in range(cores)]
-    start = threading.Barrier(cores)
 
-    def work(own: list[float]) -> None:
+    def work(own: list[float], wait_for_others: Step) -> None:
         for window in range(_WINDOWS):
-            start.wait()
+            wait_for_others()
             begin, done = time.perf_counter(), 0
             while (taken := time.perf_counter() - begin) < _WINDOW_S:
                 # It lets go of the interpreter's lock meanwhile.
@@ -36,11 +36,7 @@ def anchor(cores: int) -> Interval:
                 done += len(_BUFFER)
             own[window] = done / taken
 
-    threads = [threading.Thread(target=work, args=(own,)) for own in totals]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_step([partial(work, own) for own in totals])
     return median_interval([sum(rates) for rates in zip(*totals, strict=True)])
 
 

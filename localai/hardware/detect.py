@@ -27,6 +27,7 @@ from localai.hardware.facts import (
 )
 from localai.hardware.nvidia import Found, nvidia_gpus
 from localai.hardware.readers import run_program
+from localai.parallel import begun
 
 T = TypeVar("T")
 
@@ -44,8 +45,6 @@ class _System:
 def detect(models_folder: Path, *, memory_bandwidth: Fact[float] | None = None) -> Machine:
     """Everything known of this machine. The disk is that of `models_folder`; `memory_bandwidth` is
     what the caller remembers of an earlier measurement."""
-    from concurrent.futures import ThreadPoolExecutor
-
     system = {"Linux": _linux, "Darwin": _mac}.get(platform.system(), _other)()
     problems: list[str] = []
 
@@ -57,16 +56,15 @@ def detect(models_folder: Path, *, memory_bandwidth: Fact[float] | None = None) 
             problems.append(why)
             return unknown(why)
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        # Graphics drivers are slow, so everything else is read meanwhile.
-        graphics = pool.submit(guarded, "GPU", system.gpus, lambda _: Found())
-        the_host = guarded("system", system.host, partial(all_unknown, Host))
-        live_memory = partial(memory.live_memory, wsl=bool(the_host.wsl.value))
-        the_cpu = guarded("CPU", system.cpu, partial(all_unknown, Cpu))
-        the_memory = guarded("memory", live_memory, partial(all_unknown, Memory))
-        the_power = guarded("power", system.power, partial(all_unknown, Power))
-        the_disk = guarded("disk", partial(host.disk_at, models_folder), partial(all_unknown, Disk))
-        found = graphics.result()
+    # Graphics drivers are slow, so everything else is read meanwhile.
+    graphics = begun(lambda: guarded("GPU", system.gpus, lambda _: Found()))
+    the_host = guarded("system", system.host, partial(all_unknown, Host))
+    live_memory = partial(memory.live_memory, wsl=bool(the_host.wsl.value))
+    the_cpu = guarded("CPU", system.cpu, partial(all_unknown, Cpu))
+    the_memory = guarded("memory", live_memory, partial(all_unknown, Memory))
+    the_power = guarded("power", system.power, partial(all_unknown, Power))
+    the_disk = guarded("disk", partial(host.disk_at, models_folder), partial(all_unknown, Disk))
+    found = graphics()
     return Machine(
         host=the_host,
         cpu=the_cpu,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.hardware.facts import Fact
+from localai.parallel import Step, in_step, in_threads
 from localai.units import counted
 
 # The bytes of one call of a routine. It takes a tenth of a millisecond, beside which the
@@ -68,7 +68,7 @@ def measure_bandwidth(
         wanted = min(wanted, available_bytes // 8)
     share = max(wanted // (2 * cores), _LEAST_SHARE_BYTES)
     areas = [_Area(share) for _ in range(cores)]
-    _in_threads([area.touch for area in areas])
+    in_threads(_Area.touch, areas)
     counts = sorted({max(1, cores // 2), cores})
     reads = [
         (_rate(routine, areas[:count]), count)
@@ -145,17 +145,16 @@ def _rate(routine: _Routine, areas: list[_Area]) -> float:
 
     The threads live through all windows: the scheduler needs a while to spread new ones.
     """
-    start = threading.Barrier(len(areas))
     spans: list[list[_Span]] = []
 
-    def work(area: _Area) -> None:
+    def work(area: _Area, wait_for_others: Step) -> None:
         own: list[_Span] = []
         spans.append(own)
         size = min(_PIECE_BYTES, area.size_bytes)
         pieces = area.size_bytes // size
         turn = 0
         for _ in range(_WINDOWS):
-            start.wait()
+            wait_for_others()
             begin = now = time.perf_counter()
             done = 0
             while now - begin < _WINDOW_S:
@@ -164,7 +163,7 @@ def _rate(routine: _Routine, areas: list[_Area]) -> float:
                 now = time.perf_counter()
             own.append((done, begin, now))
 
-    _in_threads([partial(work, area) for area in areas])
+    in_step([partial(work, area) for area in areas])
     return max(_rate_of_window(window) for window in zip(*spans, strict=True))
 
 
@@ -172,11 +171,3 @@ def _rate_of_window(window: Iterable[_Span]) -> float:
     """All bytes, divided by the time from the first thread's start to the last one's end."""
     done, begins, ends = zip(*window, strict=True)
     return float(sum(done) / (max(ends) - min(begins)))
-
-
-def _in_threads(tasks: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=task) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

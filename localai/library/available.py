@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from localai.dataclass import dataclass
 from localai.engine.lifecycle import workers
 from localai.errors import LocalaiError
+from localai.parallel import in_threads
 from localai.privacy import guard
 from localai.providers.facts import ProviderFacts
 from localai.providers.registry import (
@@ -149,8 +149,7 @@ def _ask(names: Sequence[str], config: Config, providers: ProviderPool) -> list[
         except LocalaiError as error:
             return ModelsOfProvider(name, (), error.message)
 
-    with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        return list(pool.map(guard.in_scope(ask), names))
+    return in_threads(guard.in_scope(ask), names)
 
 
 def _not_installed(

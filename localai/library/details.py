@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,7 @@ from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, read_folder
 from localai.formats.mlx_weights import LAYER_NAMES, experts, positive_integer
 from localai.library.licenses import license_of_card, license_of_name
+from localai.parallel import in_threads
 from localai.providers.registry import facts_of
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.own_runs import own_runs
@@ -185,9 +185,8 @@ def memory_table(
         contexts = [allocated_context(each) for each in contexts]
         types = tuple(dict.fromkeys((kv_type, *KV_TYPES)))
     wanted = [(context, kv_type) for context in contexts for kv_type in types]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        found = pool.map(lambda each: _project(details, each[0], each[1], paths), wanted)
-        return tuple(each for each in found if each is not None)
+    found = in_threads(lambda each: _project(details, each[0], each[1], paths), wanted, most=2)
+    return tuple(each for each in found if each is not None)
 
 
 def speed_on(

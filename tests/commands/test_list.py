@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from localai.paths import Paths
 from tests.formats.synthetic import MODELS, write
 from tests.servers import lmstudio_double
 from tests.servers.lmstudio_double import DoubleModel, LmStudioDouble
-from tests.support.command import RunLocalai
+from tests.support.clock import becomes, within
+from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer
+from tests.support.scripted_server import Reply, ScriptedServer
 from tests.support.terminal import Terminal
 
 
@@ -42,6 +46,26 @@ def listed(run_localai: RunLocalai, *arguments: str, **env: str) -> dict[str, An
     assert result.returncode == 0, result.stderr
     document: dict[str, Any] = json.loads(result.stdout)
     return document
+
+
+@pytest.mark.clock
+def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(
+    home_with_starter: Paths, command_environment: dict[str, str]
+) -> None:
+    with ScriptedServer({"GET /v1/models": Reply(silence_s=120)}) as server:
+        home_with_starter.config_file.write_text(f'[endpoint.farm]\nurl = "{server.url}/v1"\n')
+        process = subprocess.Popen(
+            [*COMMAND, "list"],
+            env=command_environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert becomes(lambda: "GET /v1/models" in server.paths(), 60)
+        process.send_signal(signal.SIGINT)
+        with within(5):
+            _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130, stderr
+    assert b"Traceback" not in stderr
 
 
 def test_every_store_is_listed_with_its_programs_stopped(

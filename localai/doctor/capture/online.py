@@ -6,7 +6,6 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,6 +15,7 @@ from localai.errors import LocalaiError
 from localai.net.connection import connect, ends_within, send
 from localai.net.reach import Reach
 from localai.net.target import Target, client_target
+from localai.parallel import in_threads
 from localai.privacy import guard
 from localai.privacy.zones import zone_of_host
 from localai.types import Purpose, Zone
@@ -32,8 +32,7 @@ def asked(context: Context) -> tuple[AskedRegistry, ...]:
     local network, to a request for their first page. Nothing else is sent."""
     targets = [client_target(context.config[key], 443, key) for key in _REGISTRIES]
     targets += _servers_in_lan(context)
-    with ThreadPoolExecutor(len(targets)) as pool:
-        return tuple(pool.map(lambda target: _ask(target, context), targets))
+    return tuple(in_threads(lambda target: _ask(target, context), targets))
 
 
 def _servers_in_lan(context: Context) -> Iterator[Target]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from localai.errors import InvalidInput
 from localai.hardware.readers import ask_program
 from localai.net.listener import Listening, all_listening, listening_pid
 from localai.net.target import client_target
+from localai.parallel import in_threads
 from localai.privacy.zones import zone_of_host
 from localai.stores.folders import lmstudio_homes
 
@@ -106,11 +106,8 @@ def read_link_status(text: str) -> bool | None:
 def own_servers(context: Context) -> tuple[OwnServerFacts, ...]:
     """The servers of the configuration, all asked at once. Servers on other machines are not
     asked."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    endpoints = context.config.endpoints
-    with ThreadPoolExecutor(max(1, len(endpoints))) as pool:
-        return tuple(pool.map(partial(_own_server, context), endpoints, endpoints.values()))
+    endpoints = context.config.endpoints.items()
+    return tuple(in_threads(lambda each: _own_server(context, *each), endpoints))
 
 
 def _own_server(context: Context, name: str, endpoint: Endpoint) -> OwnServerFacts:
