@@ -3,7 +3,8 @@
     python -m tests.campaigns.hostile [--only PROVIDER] [--seed N]
 
 Some hundred scenarios for each wire: odd statuses with odd bodies, answers cut, doubled and
-reversed, each value of each packet replaced by one of another type, lists of models that are none.
+reversed, each value of each packet and of each document about models replaced by one of another
+type, lists of models that are none.
 Each ends in an answer or in an error that says what was wrong, within seconds, and in nothing else.
 """
 
@@ -14,21 +15,23 @@ import contextlib
 import json
 import logging
 import signal
+import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from localai.errors import LocalaiError
 from localai.events import Done, ReasoningDelta, TextDelta
 from localai.types import ChatRequest, Message, Options
 from tests.campaigns.place import Tally
 from tests.contract.conftest import ROWS, Play
-from tests.contract.rows import Subject
-from tests.support.scripted_server import Drop, Reply, Step, UntilClosed
+from tests.contract.rows import Row, Subject
+from tests.support.scripted_server import Drop, Reply, ScriptedServer, Step, UntilClosed
 from tests.support.wires import Wire
 
 LONGEST_S = 30
@@ -45,6 +48,7 @@ BODIES: dict[str, bytes] = {
     "message an object": b'{"error": {"message": {"a": 1}, "type": ["x"], "code": {}}}',
     "message null": b'{"error": {"message": null, "code": null}}',
     "deep": DEEP,
+    "error in error": b'{"error":' * 900 + b'"x"' + b"}" * 900,
     "a page": b"<!doctype html><title>Log in</title>",
     "no UTF-8": b'{"error": "\xff\xfe"}',
     "NUL": b"\0" * 100,
@@ -148,6 +152,17 @@ def changed_values(packet: bytes) -> Iterator[tuple[str, bytes]]:
             yield f"{where} is {name}", text
 
 
+def changed_documents(
+    routes: Mapping[str, Reply | list[Reply]],
+) -> Iterator[tuple[str, str, Reply]]:
+    """Each route that answers with a JSON document, with each of its values replaced in turn: what
+    was changed, the route, its reply."""
+    for route, reply in routes.items():
+        if isinstance(reply, Reply) and len(reply.steps) == 1 and isinstance(reply.steps[0], bytes):
+            for what, changed in changed_values(reply.steps[0]):
+                yield f"{route}, {what}", route, Reply([changed])
+
+
 def _places(document: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     if path:
         yield path
@@ -182,6 +197,14 @@ def _list(subject: Subject) -> None:
         str(model.id).encode()
 
 
+def _resolve(subject: Subject) -> None:
+    subject.provider.resolve("scripted")
+
+
+def _loaded(subject: Subject) -> None:
+    subject.provider.loaded(subject.model)
+
+
 def judge(tally: Tally, what: str, action: Callable[[], None], longest_s: int = LONGEST_S) -> None:
     """Do it: it ends by itself or with an error that says what was wrong, all else is a fault."""
 
@@ -210,12 +233,20 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=100_000, help="of each provider")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    # Each client would read this machine's certificates anew, which no server here has.
+    once = cache(ssl.create_default_context)
+    with patch.object(ssl, "create_default_context", once):
+        return _all_of_them(asked.only, asked.most)
+
+
+def _all_of_them(only: str, most: int) -> int:
     tally = Tally()
     for name, row in ROWS.items():
-        if row.scripted is None or row.wire is None or asked.only not in name:
+        if row.scripted is None or row.wire is None or only not in name:
             continue
         with tempfile.TemporaryDirectory() as home:
-            _try_provider(tally, name, Play(row, Path(home)), asked.most)
+            _try_provider(tally, name, Play(row, Path(home)), most)
+        _try_documents(tally, name, row, most)
         print(f"{name}: {tally.tried.total()} tried so far", flush=True)
     return tally.end()
 
@@ -237,6 +268,30 @@ def _try_provider(tally: Tally, name: str, play: Play, most: int) -> None:
             play.server.routes[route] = reply
         tally.tried[f"{name}, its models"] += 1
         judge(tally, f"{name}: a list of {what}", partial(_list, subject))
+
+
+def _try_documents(tally: Tally, name: str, row: Row, most: int) -> None:
+    """Whatever asks a server whose documents about its models are of another form."""
+    assert row.wire is not None and row.scripted is not None
+    routes = row.wire.routes(row.wire.stream(row.wire.answer(["Paris"])))
+    all_of_them = list(changed_documents(routes))
+    with ScriptedServer() as server:
+        for what, route, reply in all_of_them[:: max(1, len(all_of_them) // most)]:
+            server.routes = {**routes, route: reply}
+            for action in (_list, _resolve, _loaded, _ask):
+                # What was learnt of a model is kept by its digest: each has a home of its own.
+                with tempfile.TemporaryDirectory() as home:
+                    tally.tried[f"{name}, documents"] += 1
+                    opened = partial(row.scripted, server, Path(home))
+                    judge(tally, f"{name}: {what}", partial(_with_one, opened, action))
+
+
+def _with_one(opened: Callable[[], Subject], action: Callable[[Subject], None]) -> None:
+    subject = opened()
+    try:
+        action(subject)
+    finally:
+        subject.provider.close()
 
 
 if __name__ == "__main__":

@@ -1,28 +1,33 @@
 """Whole commands against a server that answers anything but what it should. Not part of the suite.
 
-    python -m tests.campaigns.hostile_commands [--only COMMAND] [--most N] [--minutes M]
+    python -m tests.campaigns.hostile_commands [--only COMMAND] [--most N] [--minutes M] [--seed N]
 
 The scenarios of `hostile`, for the commands that ask a server for more than one answer: `compare`,
 `bench`, `batch`, as the client of each kind of server (`WIRES`); and for those that look at all of
 them at once: `doctor --online`, `list`, `ps`, `show`, `recommend --online`. Each ends within
 seconds, with a promised exit code and no word of a bug, and every `--json` is JSON. `--most` is of
-each command with each kind of server.
+each command with each kind of server, none of which gets a scenario twice. They take turns, and the
+counts are printed after each round, so that a run that is cut has tried all kinds alike.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from tests.campaigns.hostile import BODIES, STATUSES, scenarios_of
+from tests.campaigns.hostile import BODIES, STATUSES, changed_documents, scenarios_of
 from tests.campaigns.place import Place, Tally, check_ended, check_said, place
 from tests.support.cloud_wires import ResponsesWire
 from tests.support.scripted_server import Reply, ScriptedServer, UntilClosed, json_reply
-from tests.support.wires import ChatCompletionsWire, OllamaWire, Wire
+from tests.support.wires import ChatCompletionsWire, NewerOllamaWire, Wire
 
 LONGEST_S = 90
 CODES = (0, 2, 3, 4, 5, 6, 7, 8)
@@ -53,13 +58,15 @@ _KEYS = json_reply(
         ]
     }
 )
-WIRES: dict[str, tuple[Wire, dict[str, Reply | list[Reply]]]] = {
+Routes = dict[str, Reply | list[Reply]]
+WIRES: dict[str, tuple[Wire, Routes]] = {
     "farm": (ChatCompletionsWire(), {"GET /v1/models": MODELS}),
     "cloudlike": (ResponsesWire(), {"GET /v1/models": MODELS}),
-    "ollama": (OllamaWire(), {"GET /api/tags": _TAGS}),
+    "ollama": (NewerOllamaWire(), {"GET /api/tags": _TAGS}),
     "lmstudio": (ChatCompletionsWire(), {"GET /v1/models": MODELS, "GET /api/v1/models": _KEYS}),
 }
 """What a server speaks and lists, by the name under which it is asked."""
+ROUND = len(LOOKING) + len(COMMANDS) * len(WIRES)
 REGISTRIES = ("registry.ollama", "registry.hub")
 
 
@@ -90,13 +97,24 @@ def _run(tally: Tally, at: Place, name: str, words: tuple[str, ...], how: str) -
             tally.fault(f"{what}: no JSON: {done.stdout[:200]!r}")
 
 
-def _replies() -> Iterator[tuple[str, Reply]]:
-    """What the server answers whatever is looked up."""
+def _lookups() -> list[tuple[str, Routes]]:
+    """What servers answer whatever is looked up: one thing to all, or one value of another form."""
+    found: list[tuple[str, Routes]] = []
     for status in STATUSES:
         for name, body in BODIES.items():
-            yield f"{status} with {name}", Reply([body] if body else [], status)
-    yield "bytes for ever", Reply([UntilClosed(b"x" * 60_000)])
-    yield "a byte now and then", Reply([UntilClosed(b" ")])
+            found.append((f"{status} with {name}", _always(Reply([body] if body else [], status))))
+    found.append(("bytes for ever", _always(Reply([UntilClosed(b"x" * 60_000)]))))
+    found.append(("a byte now and then", _always(Reply([UntilClosed(b" ")]))))
+    routes: Routes = {}
+    for wire, others in WIRES.values():
+        routes |= wire.routes(wire.stream(wire.answer(["Paris"]))) | others
+    for what, route, reply in changed_documents(routes):
+        found.append((what, {**routes, route: reply}))
+    return found
+
+
+def _always(reply: Reply) -> Routes:
+    return {f"{method} /*": reply for method in ("GET", "HEAD", "POST")}
 
 
 def _commands_of(wire_name: str) -> dict[str, tuple[str, ...]]:
@@ -113,27 +131,47 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--most", type=int, default=40, help="scenarios of each command")
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    tally = Tally()
+    tally, kinds = Tally(), Counter[str]()
     ends = time.monotonic() + 60 * asked.minutes
-    looked_up = list(_replies())
     with ScriptedServer() as server, place() as at:
         _ready(at, server)
-        for number in range(asked.most):
-            for name, words in LOOKING.items():
-                how, reply = looked_up[number * len(looked_up) // asked.most]
-                server.routes = {"GET /*": reply, "HEAD /*": reply, "POST /*": reply}
-                if asked.only in name and time.monotonic() < ends:
-                    _run(tally, at, name, words, how)
-            for wire_name, (wire, others) in WIRES.items():
-                answers = list(scenarios_of(wire))
-                scenario = answers[number * len(answers) // asked.most]
-                server.routes = wire.routes(scenario.reply) | others
-                for name, words in _commands_of(wire_name).items():
-                    if asked.only in name and time.monotonic() < ends:
-                        _run(tally, at, name, words, scenario.name)
+        for number, (kind, name, words, how, routes) in enumerate(_plan(asked.seed, asked.most)):
+            if time.monotonic() > ends:
+                break
+            if number % ROUND == 0:
+                print(dict(kinds), f"{len(tally.faults)} faults", flush=True)
+            if asked.only in name:
+                kinds[kind] += 1
+                server.routes = routes
+                _run(tally, at, name, words, how)
         check_ended(tally, at, "the end", 30)
+    print(dict(kinds))
     return tally.end()
+
+
+def _plan(seed: int, most: int) -> Iterator[tuple[str, str, tuple[str, ...], str, Routes]]:
+    """What is run, in turns: the kind of server, the command's name and words, the scenario."""
+    chance = random.Random(seed)
+    lookups = _shuffled(chance, _lookups())
+    scenarios = {
+        name: _shuffled(chance, list(scenarios_of(wire))) for name, (wire, _) in WIRES.items()
+    }
+    for _ in range(most):
+        for name, words in LOOKING.items():
+            how, routes = next(lookups)
+            yield "looking", name, words, how, routes
+        for kind, (wire, others) in WIRES.items():
+            for name, words in _commands_of(kind).items():
+                scenario = next(scenarios[kind])
+                yield kind, name, words, scenario.name, wire.routes(scenario.reply) | others
+
+
+def _shuffled(chance: random.Random, each: list[Any]) -> Iterator[Any]:
+    """All of them in an order of chance, and then again."""
+    chance.shuffle(each)
+    return itertools.cycle(each)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""An Ollama that computes in llama.cpp's server, as it does since 0.30; its wire is the older's."""
+"""An Ollama that computes in llama.cpp's server, as it does since 0.30."""
 
 from __future__ import annotations
 
-from tests.contract.row_ollama import real
+from tests.contract.row_ollama import real, scripted
 from tests.contract.rows import Row
+from tests.support.wires import NewerOllamaWire
 
-ROW = Row(real=real("newer_ollama_server"), kill=True)
+ROW = Row(real=real("newer_ollama_server"), scripted=scripted, wire=NewerOllamaWire(), kill=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from tests.support.scripted_server import Reply, Step, json_reply
 
@@ -125,6 +125,75 @@ class OllamaWire:
         if thinking is not None:
             message["thinking"] = thinking
         return _json_line({"model": "scripted", "message": message, "done": False})
+
+
+class NewerOllamaWire(OllamaWire):
+    """The same as 0.33.0 sends it, with more of each model, and of what was cached."""
+
+    _DETAILS: ClassVar[dict[str, Any]] = {
+        "parent_model": "",
+        "format": "gguf",
+        "family": "llama",
+        "families": ["llama"],
+        "parameter_size": "134.52M",
+        "quantization_level": "Q4_1",
+    }
+    _INFO: ClassVar[dict[str, Any]] = {
+        "general.architecture": "llama",
+        "general.basename": "smollm2",
+        "general.file_type": 3,
+        "general.languages": None,
+        "general.parameter_count": 134515008,
+        "llama.block_count": 30,
+        "llama.context_length": 8192,
+        "llama.embedding_length": 576,
+        "llama.vocab_size": 49152,
+    }
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "modelfile": "FROM /blobs/sha256-9\nPARAMETER num_thread 1\n",
+                "parameters": 'num_thread          1\nstop          "<|im_end|>"',
+                "template": "{{- range .Messages }}{{ .Content }}{{ end }}",
+                "system": "You are a helpful assistant.",
+                "details": self._DETAILS,
+                "model_info": self._INFO,
+                "capabilities": ["completion", "thinking"],
+                "modified_at": "2026-11-27T12:43:48.538909227Z",
+            }
+        )
+
+    def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
+        named = {"name": "scripted:latest", "model": "scripted:latest", "digest": "f80f9269cf3a"}
+        listed = {
+            **named,
+            "modified_at": "2026-11-27T12:43:48.538909227Z",
+            "size": 98362788,
+            "details": {**self._DETAILS, "context_length": 8192, "embedding_length": 576},
+            "capabilities": ["completion", "thinking"],
+        }
+        loaded = {
+            **named,
+            "size": 123260107,
+            "details": self._DETAILS,
+            "expires_at": "2026-11-27T12:48:51.96094389Z",
+            "size_vram": 0,
+            "context_length": 4096,
+        }
+        return super().routes(chat) | {
+            "GET /api/version": json_reply({"version": "0.33.0"}),
+            "GET /api/status": json_reply({"cloud": {"disabled": True, "source": "none"}}),
+            "GET /api/ps": json_reply({"models": [loaded]}),
+            "GET /api/tags": json_reply({"models": [listed]}),
+        }
+
+    def answer(
+        self, text: Sequence[str], reasoning: Sequence[str] = (), finish: Finish = "stop"
+    ) -> list[bytes]:
+        *pieces, end = super().answer(text, reasoning, finish)
+        more = {"model": "scripted", "created_at": "2026-11-27T12:43:55.506866261Z"}
+        return [*pieces, _json_line({**more, **json.loads(end), "prompt_eval_cached_count": 0})]
 
 
 class ChatCompletionsWire:
