@@ -25,7 +25,7 @@ from localai.errors import (
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 from localai.net.connection import Server, connect, why_lost
-from localai.net.retry import retry_after_s
+from localai.net.retry import PASSING_STATUSES, retry_after_s
 from localai.net.target import split_url
 from localai.redaction import remember
 
@@ -33,7 +33,6 @@ _CONNECT_TIMEOUT_S: Final = 15.0
 _SILENCE_TIMEOUT_S: Final = 30.0
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LARGEST_DOCUMENT_BYTES: Final = 4 << 20
 _LONGEST_DOCUMENT_S: Final = 60.0
 _AGAIN: Final = "run the same command again: it goes on where it stopped"
@@ -82,7 +81,7 @@ class HttpResponse:
         if self.status < 400:
             return
         who = f"{self.host} (HTTP {self.status})"
-        if self.status in _BUSY:
+        if self.status in PASSING_STATUSES:
             message = f"{who} is busy or broken, so {what} was not fetched"
             raise ConnectionLost(message, hint=_AGAIN, retry_after_s=retry_after_s(self.headers))
         if self.status in (404, 410):

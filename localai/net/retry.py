@@ -1,6 +1,7 @@
-"""Pauses before a request is tried again, for answers and downloads.
+"""Pauses before a request is tried again, for answers and downloads, and the statuses that call for
+it.
 
-This module owns the pauses, and the attempts at an answer while a provider is busy: their number is
+This module owns both, and the attempts at an answer while a provider is busy: their number is
 bounded, and the user sees each pause. The code that raises `Busy` decides which failures are worth
 another attempt. For a download, `fetch.transfer` counts the attempts, anew with every byte that
 arrives.
@@ -11,11 +12,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from localai.errors import LocalaiError
 from localai.events import Event, Loading
 
+BUSY_STATUSES: Final[Mapping[int, str]] = {
+    429: "rate limited",
+    503: "not ready",
+    529: "overloaded",
+}
+"""The HTTP statuses of a server that may answer later, in words: a question is sent again."""
+PASSING_STATUSES: Final = frozenset({*BUSY_STATUSES, 408, 425, 500, 502, 504})
+"""The HTTP statuses after which a download goes on with another request."""
 ATTEMPTS = 4
 # The longest sum of all pauses of one question; a longer wait is an error instead.
 LONGEST_WAIT_S = 120.0

@@ -25,7 +25,7 @@ from localai.errors import (
     SchemaRefused,
     Unreachable,
 )
-from localai.net.retry import Busy, retry_after_s
+from localai.net.retry import BUSY_STATUSES, Busy, retry_after_s
 from localai.patterns import lazy_pattern
 from localai.redaction import redacted
 from localai.units import counted
@@ -45,7 +45,6 @@ _STATUS_OF_KIND = {
 # The words in which llama.cpp, and servers built on it, say that the grammar cannot hold a schema.
 _SCHEMA_TEXT: Final = r"(?i)json.?schema|\bgrammar\b|Unrecognized schema"
 
-_BUSY = {429: "rate limited", 503: "not ready", 529: "overloaded"}
 # These kinds come with 429 too, but waiting does not help.
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _OVERFLOW_KINDS = {"exceed_context_size_error", "context_length_exceeded"}
@@ -160,10 +159,10 @@ def failure(
         return NotFound(f"{who}: {message}", command="localai list")
     if kinds & _QUOTA:
         return ProviderRefused(f"{who} refused: {message}", hint="look at the account's billing")
-    if status in _BUSY:
-        whole = f"{who} is {_BUSY[status]}: {message}"
+    if status in BUSY_STATUSES:
+        whole = f"{who} is {BUSY_STATUSES[status]}: {message}"
         final = ProviderRefused(whole) if status == 429 else Unreachable(whole, **words.when_failed)
-        return Busy(f"{who} is {_BUSY[status]}", final, retry_after_s(headers))
+        return Busy(f"{who} is {BUSY_STATUSES[status]}", final, retry_after_s(headers))
     if status >= 500:
         return Unreachable(f"{who} failed{with_status}: {message}", **words.when_failed)
     return ProviderRefused(f"{who} refused{with_status}: {message}")

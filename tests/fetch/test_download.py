@@ -272,7 +272,7 @@ def test_a_server_that_stays_away_is_given_up_and_what_came_is_kept(
     assert only_the_file_is_there(file)
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
 def test_a_busy_server_is_asked_again_when_it_says(
     server: FileServer, tmp_path: Path, status: int
 ) -> None:
