@@ -10,33 +10,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.errors import NotFound, PolicyRefused
 from localai.events import Doubt, Events
-from localai.net.reach import Reach
-from localai.net.retry import retry_while_busy
 from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
-from localai.providers.provider import Provider
-from localai.providers.sdk import (
-    OTHER_ERRORS,
-    broken_off,
-    failure_of,
-    heard_by,
-    http_client,
-    no_such_model,
-    not_installed,
-)
+from localai.providers.sdk import http_client, no_such_model
+from localai.providers.sdk_provider import SdkProvider
 from localai.providers.unreadable_answers import reads_a_server
-from localai.types import ChatRequest, Purpose, ResolvedModel
+from localai.types import ChatRequest, ResolvedModel
 from localai.wires.anthropic import client as wire
 from localai.wires.anthropic.thinking import level_doubt, longest_answer
-from localai.wires.clock import AnswerClock
-from localai.wires.limits import limits_of
 
 if TYPE_CHECKING:
     import anthropic
@@ -62,35 +49,24 @@ FACTS = ProviderFacts(
 
 
 @reads_a_server
-class Anthropic(Provider):
+class Anthropic(SdkProvider["anthropic.Anthropic"]):
     """The provider `anthropic`."""
 
     name = "anthropic"
 
-    def __init__(self, config: Config, destination: Destination, *, key: Callable[[], str]) -> None:
-        """`key` returns the key; it is called when a client is opened."""
-        self._config = config
-        self._to = destination
-        self._key = key
-        self._opened: anthropic.Anthropic | None = None
-        self._opening = Lock()
-        self._facts: dict[str, ModelInfo] = {}
+    package = "anthropic"
 
-    def destination(self, model: ResolvedModel) -> str | None:
-        """The host that the prompt goes to; None if it stays on this machine."""
-        return self._to.label(self._config)
+    def __init__(self, config: Config, destination: Destination, *, key: Callable[[], str]) -> None:
+        super().__init__(config, destination, key=key, key_remedy=_KEY_REMEDY)
+        self._facts: dict[str, ModelInfo] = {}
 
     def models(self) -> list[ResolvedModel]:
         """Every model that the account may use.
 
         Asks the server: raises PolicyRefused without consent, ProviderRefused without a key.
         """
-        client = self._client()
-        try:
-            with self._to.reach(self._config).grant(Purpose.PROBE):
-                return [self._model(model) for model in client.models.list(limit=_LONGEST_PAGE)]
-        except self._errors() as error:
-            raise broken_off(error, self._to.host, _KEY_REMEDY) from error
+        with self._asking_for_models() as client:
+            return [self._model(model) for model in client.models.list(limit=_LONGEST_PAGE)]
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model or alias called `name`. The server is asked for it; no prompt is sent.
@@ -109,64 +85,26 @@ class Anthropic(Provider):
     def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for the key, the
         quota or an option that it does not take, InvalidInput, ContextOverflow, Unreachable."""
-        reached = self._to.reach(self._config)
+        reached = self._reach()
         info = self._facts.get(request.model.id)
         longest = request.options.max_tokens or longest_answer(info)
         body = wire.request_body(request, longest, info)
         if (doubt := level_doubt(request, info)) is not None:
             yield Doubt(doubt)
-        clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
-        events = yield from retry_while_busy(lambda: self._send(body, reached, clock.limits.heard))
-        try:
-            locality = self._to.locality(reached)
-            yield from wire.read_events(events, locality, clock, self._to.host)
-        except self._errors() as error:
-            raise broken_off(error, self._to.host, _KEY_REMEDY) from error
-        finally:
-            # The server stops computing when the connection is closed.
-            events.close()
-
-    def close(self) -> None:
-        """Release the SDK's client."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        yield from self._answer(
+            request, reached, lambda client: client.messages.create(**body), wire.read_events
+        )
 
     def _retrieve(self, name: str) -> ModelInfo | None:
-        client = self._client()
         try:
-            with self._to.reach(self._config).grant(Purpose.PROBE):
+            with self._asking_for_models() as client:
                 return client.models.retrieve(name)
-        except self._errors() as error:
-            found = broken_off(error, self._to.host, _KEY_REMEDY)
-            if isinstance(found, NotFound):
-                return None
-            raise found from error
-
-    def _send(
-        self, body: dict[str, Any], reached: Reach, heard: Callable[[int], None]
-    ) -> anthropic.Stream[Any]:
-        client = self._client()
-        try:
-            with reached.grant(), heard_by(heard):
-                events: anthropic.Stream[Any] = client.messages.create(**body)
-                return events
-        except self._errors() as error:
-            raise failure_of(error, self._to.host, _KEY_REMEDY) from error
-
-    def _client(self) -> anthropic.Anthropic:
-        self._to.require_consent(self._config)
-        # A batch asks from many threads; a second client would never be closed.
-        with self._opening:
-            if self._opened is None:
-                self._opened = self._open_client()
-            return self._opened
+        except NotFound:
+            return None
 
     def _open_client(self) -> anthropic.Anthropic:
-        try:
-            import anthropic
-        except ImportError as error:
-            raise not_installed("anthropic") from error
+        import anthropic
+
         # Address and key are always passed, so that no variable and no profile on disk redirects a
         # prompt. Nothing is traced.
         return anthropic.Anthropic(
@@ -177,11 +115,10 @@ class Anthropic(Provider):
             http_client=http_client(self._to.proxy(self._config)),
         )
 
-    def _errors(self) -> tuple[type[Exception], ...]:
+    def _sdk_error(self) -> type[Exception]:
         import anthropic
-        import httpx2
 
-        return (anthropic.AnthropicError, httpx2.HTTPError, *OTHER_ERRORS)
+        return anthropic.AnthropicError
 
     def _model(self, info: ModelInfo) -> ResolvedModel:
         return ResolvedModel(

@@ -9,31 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.errors import PolicyRefused, Remedy
 from localai.events import Events
-from localai.net.reach import Reach
-from localai.net.retry import retry_while_busy
 from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
-from localai.providers.provider import Provider
-from localai.providers.sdk import (
-    OTHER_ERRORS,
-    broken_off,
-    failure_of,
-    heard_by,
-    http_client,
-    no_such_model,
-    not_installed,
-)
+from localai.providers.sdk import http_client, no_such_model
+from localai.providers.sdk_provider import SdkProvider
 from localai.providers.unreadable_answers import reads_a_server
-from localai.types import ChatRequest, Purpose, ResolvedModel
-from localai.wires.clock import AnswerClock
-from localai.wires.limits import limits_of
+from localai.types import ChatRequest, ResolvedModel
 from localai.wires.responses import client as wire
 
 if TYPE_CHECKING:
@@ -58,8 +45,10 @@ FACTS = ProviderFacts(
 
 
 @reads_a_server
-class OpenAI(Provider):
+class OpenAI(SdkProvider["openai.OpenAI"]):
     """The provider `openai`, or another server that speaks its Responses API."""
+
+    package = "openai"
 
     def __init__(
         self,
@@ -71,32 +60,17 @@ class OpenAI(Provider):
         name: str = "openai",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`key` returns the key, and is called when a client is opened; `key_remedy` says how to
-        set one."""
+        super().__init__(config, destination, key=key, key_remedy=key_remedy)
         self.name = name
-        self._config = config
-        self._to = destination
-        self._key = key
-        self._key_remedy = key_remedy
         self._headers = headers
-        self._opened: openai.OpenAI | None = None
-        self._opening = Lock()
-
-    def destination(self, model: ResolvedModel) -> str | None:
-        """The host that the prompt goes to; None if it stays on this machine."""
-        return self._to.label(self._config)
 
     def models(self) -> list[ResolvedModel]:
         """Every model that the account may use.
 
         Asks the server: raises PolicyRefused without consent, ProviderRefused without a key.
         """
-        client = self._client()
-        try:
-            with self._to.reach(self._config).grant(Purpose.PROBE):
-                return [self._model(model.id) for model in client.models.list()]
-        except self._errors() as error:
-            raise broken_off(error, self._to.host, self._key_remedy) from error
+        with self._asking_for_models() as client:
+            return [self._model(model.id) for model in client.models.list()]
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model called `name`. The server is asked for it; no prompt is sent.
@@ -111,49 +85,15 @@ class OpenAI(Provider):
     def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for the key, the
         quota, the content or an option that it does not take, ContextOverflow, Unreachable."""
-        reached = self._to.reach(self._config)
+        reached = self._reach()
         body = wire.request_body(request, self.name)
-        clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
-        events = yield from retry_while_busy(lambda: self._send(body, reached, clock.limits.heard))
-        try:
-            locality = self._to.locality(reached)
-            yield from wire.read_events(events, locality, clock, self._to.host)
-        except self._errors() as error:
-            raise broken_off(error, self._to.host, self._key_remedy) from error
-        finally:
-            # The server stops computing when the connection is closed.
-            events.close()
-
-    def close(self) -> None:
-        """Release the SDK's client."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-    def _send(
-        self, body: dict[str, Any], reached: Reach, heard: Callable[[int], None]
-    ) -> openai.Stream[Any]:
-        client = self._client()
-        try:
-            with reached.grant(), heard_by(heard):
-                events: openai.Stream[Any] = client.responses.create(**body)
-                return events
-        except self._errors() as error:
-            raise failure_of(error, self._to.host, self._key_remedy) from error
-
-    def _client(self) -> openai.OpenAI:
-        self._to.require_consent(self._config)
-        # A batch asks from many threads; a second client would never be closed.
-        with self._opening:
-            if self._opened is None:
-                self._opened = self._open_client()
-            return self._opened
+        yield from self._answer(
+            request, reached, lambda client: client.responses.create(**body), wire.read_events
+        )
 
     def _open_client(self) -> openai.OpenAI:
-        try:
-            import openai
-        except ImportError as error:
-            raise not_installed("openai") from error
+        import openai
+
         # Address and key are always passed: OPENAI_BASE_URL must not redirect a prompt.
         return openai.OpenAI(
             base_url=self._to.target.url,
@@ -163,11 +103,10 @@ class OpenAI(Provider):
             http_client=http_client(self._to.proxy(self._config)),
         )
 
-    def _errors(self) -> tuple[type[Exception], ...]:
-        import httpx2
+    def _sdk_error(self) -> type[Exception]:
         import openai
 
-        return (openai.OpenAIError, httpx2.HTTPError, *OTHER_ERRORS)
+        return openai.OpenAIError
 
     def _model(self, identifier: str) -> ResolvedModel:
         return ResolvedModel(
