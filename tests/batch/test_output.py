@@ -59,6 +59,15 @@ def test_records_stand_in_the_order_of_the_input(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_answers_are_their_owner_s_alone_also_those_that_wait(path: Path) -> None:
+    target = in_order(path)
+    expect(target, 1, 2)
+    write(target, 2)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert modes == {"answers.jsonl": 0o600, "answers.jsonl.ahead": 0o600}
+    target.close()
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 def test_what_was_written_has_reached_the_disk_when_it_is_closed(
     path: Path, monkeypatch: pytest.MonkeyPatch, ordered: bool

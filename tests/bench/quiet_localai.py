@@ -1,16 +1,17 @@
 """`localai` on a machine where nothing else happens: what the gate decides must not depend on the
 machine that runs the tests.
 
-    python -m tests.bench.quiet_localai GAP_S bench …
+    python -m tests.bench.quiet_localai GAP_S[,GAP_S…] bench …
 
 Everything is measured as always, but no noise is read, and each answer's decoding and first token
-count as if its tokens had come exactly GAP_S apart.
+count as if its tokens had come exactly GAP_S apart; of several, the answers take turns.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 from unittest.mock import patch
 
@@ -22,10 +23,10 @@ from localai.statistics import Interval
 
 
 def main() -> None:
-    gap_s = float(sys.argv.pop(1))
+    gaps_s = cycle(map(float, sys.argv.pop(1).split(",")))
 
     def record(*arguments: Any) -> Recorded:
-        recorded = measure(*arguments)
+        recorded, gap_s = measure(*arguments), next(gaps_s)
         exact = replace(
             recorded.sample,
             decode_s=gap_s * (recorded.sample.decode_tokens or 0),

@@ -250,6 +250,23 @@ def test_what_cannot_be_a_baseline_is_not_saved_and_ends_with_8(
     assert [each["saved_as"] for each in kept] == [None, None], "both are kept, and no baseline"
 
 
+def test_a_run_whose_repetitions_differ_is_no_baseline(
+    paced: PacedServer, run_localai: RunLocalai, command_environment: dict[str, str]
+) -> None:
+    noisy = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.bench.quiet_localai", "0.01,0.03"),
+            *("bench", "farm/paced", *SHORT, "--save", "main", "--json"),
+        ],
+        env=command_environment,
+        capture_output=True,
+    )
+    assert noisy.returncode == 8, noisy.stderr
+    assert json.loads(noisy.stdout)["results"][0]["verdict"] == "noisy"
+    [kept] = json.loads(run_localai("bench", "list", "--json").stdout)["runs"]
+    assert kept["saved_as"] is None
+
+
 def test_settings_are_of_the_embedded_engine_alone(
     paced: PacedServer, run_localai: RunLocalai
 ) -> None:

@@ -444,8 +444,9 @@ def test_a_conversation_too_long_for_one_summary_is_folded_in_halves(paths: Path
         summarise(conversation.asker, conversation.turns, gather)
 
 
-def test_a_summary_is_never_asked_of_another_machine(paths: Paths) -> None:
-    far = dataclasses.replace(MODEL, zone=Zone.CLOUD)
+@pytest.mark.parametrize("zone", [Zone.LAN, Zone.CLOUD, None])
+def test_a_summary_is_never_asked_of_another_machine(paths: Paths, zone: Zone | None) -> None:
+    far = dataclasses.replace(MODEL, zone=zone)
     with pytest.raises(InvalidInput, match="on this machine"):
         require_on_device(_asker(Scripted(), paths, far))
 

@@ -269,6 +269,13 @@ def test_a_provider_that_is_gone_stops_the_batch_and_leaves_the_rest(robot: Robo
     assert 6 <= len(robot.finished()) < 20
 
 
+def test_failures_between_answers_do_not_stop_it(robot: Robot) -> None:
+    robot.prompts(*[*["refuse"] * 4, "say a"] * 3)
+    result = robot.run("-j", "1")
+    assert (result.returncode, len(robot.records())) == (8, 15)
+    assert "12 of 15 lines failed" in result.stderr.decode()
+
+
 @pytest.mark.parametrize("order", [(), ("--as-completed",)])
 def test_kill_9_at_any_moment_computes_nothing_twice_and_loses_nothing(
     robot: Robot, order: tuple[str, ...]

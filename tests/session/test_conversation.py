@@ -193,11 +193,29 @@ def test_how_long_the_model_stays_is_set_and_taken_back(session: Start) -> None:
     assert "keep_alive" not in typist.line("/set").rpartition(">>> /set")[2]
 
 
+def test_a_budget_of_thinking_ends_with_the_next_word_about_it(session: Start) -> None:
+    typist = session(columns=100)
+    assert "thinking: on, in at most 100 tokens, shown" in typist.line("/think 100")
+    assert "thinking: off, shown" in typist.line("/think off")
+
+
 def test_the_models_of_every_provider_are_listed(session: Start) -> None:
     named = session(env={"OLLAMA_HOST": "127.0.0.1:9"}).line("/model")
     assert "*  llamacpp/starter" in named
     assert "ollama: " in named, "who named a server is told that it is silent"
     assert "ollama: " not in session().line("/model")
+
+
+def test_a_model_elsewhere_is_said_to_get_what_was_said_before(
+    session: Start, conversation: str, robot_environment: dict[str, str]
+) -> None:
+    typist = session("-c", columns=120, env={**robot_environment, "ROBOT_HOST": "nas.example"})
+    said = typist.line("/model robot/r2")
+    assert "now robot/r2 · lan" in said
+    assert (
+        "with the next question 4 messages so far go, too: the prompt goes to nas.example" in said
+    )
+    assert "so far go, too" not in typist.line("/model starter").rpartition("/model starter")[2]
 
 
 def test_nothing_is_kept_of_a_session_in_which_nothing_was_asked(
