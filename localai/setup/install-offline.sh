@@ -132,8 +132,28 @@ build_environment() {
   mkdir -p "$environment/share/man"
   cp -R "$bundle/man" "$environment/share/man/man1"
   "$environment/bin/localai" --version >/dev/null
-  echo requirements.lock >"$environment/.localai-installed"
+  "$environment/bin/python" -I -m pip freeze --all --disable-pip-version-check \
+    >"$environment/.localai-packages"
+  lock=requirements.lock
+  keep_additions
+  echo "$lock" >"$environment/.localai-installed"
   trap - EXIT INT TERM HUP
+}
+
+# What was added to the environment of the installed command, such as numpy for `bench --quality`,
+# the clouds' clients, or a provider of the user's own.
+keep_additions() {
+  [ -L "$program" ] || return 0
+  old=$(dirname -- "$(readlink "$program")")/..
+  [ -r "$old/.localai-packages" ] || return 0
+  "$environment/bin/python" -P -m localai.setup.additions "$old"
+  if [ "$(cat "$old/.localai-installed" 2>/dev/null)" = requirements-cloud.lock ]; then
+    lock=requirements-cloud.lock
+  fi
+  if [ -e "$old/.localai-gpu" ]; then
+    say "The engine of this folder is the one for the CPU. For the graphics card, with a network:"
+    say "  ./install.sh --gpu KIND, in the folder of localai's source"
+  fi
 }
 
 # A rename, so that there is a working command at every moment.
