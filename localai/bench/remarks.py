@@ -10,11 +10,15 @@ from localai.bench.verdict import notes
 
 
 def differing_settings(cells: Sequence[Cell]) -> list[Mapping[str, Any]]:
-    """For each row, the settings in which the rows of its model differ; None is the engine's
-    choice."""
+    """For each row, the settings in which the rows of its model in its engine differ; None is the
+    engine's choice."""
 
     def differing(cell: Cell) -> Mapping[str, Any]:
-        others = [each.settings for each in cells if each.model == cell.model]
+        others = [
+            each.settings
+            for each in cells
+            if (each.model, each.engine) == (cell.model, cell.engine)
+        ]
         return {
             name: value
             for name, value in cell.settings.items()
@@ -33,9 +37,19 @@ def settings_apart(cells: Sequence[Cell]) -> list[str]:
 
 
 def row_names(cells: Sequence[Cell]) -> list[str]:
-    """A name for each row: `qwen3:8b pp512 tg128, threads 2`."""
+    """A name for each row: `qwen3:8b pp512 tg128, threads 2`, with its engine where there are
+    several."""
+    has_several = len({cell.engine for cell in cells}) > 1
     return [
-        ", ".join(each for each in (f"{cell.model} {cell.test.label}", apart) if each)
+        ", ".join(
+            each
+            for each in (
+                f"{cell.model} {cell.test.label}",
+                cell.engine if has_several else "",
+                apart,
+            )
+            if each
+        )
         for cell, apart in zip(cells, settings_apart(cells), strict=True)
     ]
 

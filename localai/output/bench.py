@@ -95,10 +95,9 @@ def _knees(cells: Sequence[Cell]) -> Iterator[str]:
     from localai.bench.remarks import row_names
 
     alone = [replace(cell, test=replace(cell.test, concurrency=1)) for cell in cells]
-    several = len({cell.engine for cell in cells}) > 1
     groups: dict[str, list[Cell]] = {}
     for cell, name in zip(cells, row_names(alone), strict=True):
-        groups.setdefault(f"{name}, {cell.engine}" if several else name, []).append(cell)
+        groups.setdefault(name, []).append(cell)
     for name, rows in groups.items():
         if len({row.test.concurrency for row in rows}) > 1:
             yield f"{name}: {_knee_text(rows)}"
@@ -187,7 +186,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
     tells = any(cell.energy_from for cell in cells)
     return [
         Column("model"),
-        Column("engine", drop=2 if several_engines else 6, only_piped=False),
+        Column("engine", drop=0 if several_engines else 6),
         Column("settings", only_piped=not any(settings_apart(cells))),
         Column("test"),
         Column("prefill tok/s", right=True, label="prefill"),
