@@ -211,6 +211,8 @@ def _models(snapshot: Snapshot) -> Iterator[str]:
     found: list[str | None] = []
     for model in snapshot.models or ():
         found += [model.name, PurePosixPath(model.path or "").name]
+    for folder in snapshot.model_folders or ():
+        found += [folder.name, PurePosixPath(folder.path or "").name]
     if snapshot.ollama is not None:
         found += [each.name for each in snapshot.ollama.models or ()]
         found += [each.name for each in snapshot.ollama.running or ()]

@@ -70,9 +70,9 @@ def _absent(installed: bool) -> str:
 def _models(facts: Snapshot) -> str:
     if facts.models is None:
         return ""
-    apart = [model for model in facts.models if not model.same_file_as]
-    size = sum(model.size_bytes or 0 for model in apart)
-    count = len(apart)
+    sizes = [model.size_bytes for model in facts.models if not model.same_file_as]
+    sizes += [folder.size_bytes for folder in facts.model_folders or ()]
+    size, count = sum(each or 0 for each in sizes), len(sizes)
     if not count:
         return "none yet: localai pull starter"
     return f"{counted(count, 'model')}, {bytes_text(size)}"

@@ -109,7 +109,7 @@ def mlx_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[R
     A broken folder is left out. So is a folder whose weights MLX did not write: it may load if it
     is named, but it may be an image model.
     """
-    return [model for _, model in _stored_mlx_models(paths, environ)]
+    return [model for _, model in stored_mlx_models(paths, environ)]
 
 
 def files_of(path: Path) -> tuple[tuple[int, int], ...]:
@@ -131,14 +131,15 @@ def _in_each_place(paths: Paths, environ: Mapping[str, str]) -> Iterator[ModelOn
             kind: Literal["gguf", "adapted"] = "gguf" if stored.adapter is None else "adapted"
             yield ModelOnDisk(model, (place,), kind, digest)
     headers.save()
-    for store, model in _stored_mlx_models(paths, environ):
+    for store, model in stored_mlx_models(paths, environ):
         if model.path is not None:
             yield ModelOnDisk(model, (Place(store, model.id, model.path),), "mlx", None)
 
 
-def _stored_mlx_models(
+def stored_mlx_models(
     paths: Paths, environ: Mapping[str, str] | None = None
 ) -> Iterator[tuple[StoreName, ResolvedModel]]:
+    """The MLX models of `mlx_models`, each with its store."""
     for stored in stored_folders(paths, environ):
         with contextlib.suppress(LocalaiError):
             folder = read_folder(stored.path)

@@ -14,6 +14,7 @@ from localai.doctor.checks import all_checks
 from localai.output.documents.doctor import Doctor, DoctorChecks
 from tests.support.clock import within
 from tests.support.command import RunLocalai
+from tests.support.mlx import write_safetensors
 from tests.support.processes import free_port
 from tests.support.promise import checked
 
@@ -30,6 +31,16 @@ def test_it_shows_a_state_for_each_group_and_counts(run_localai: RunLocalai) -> 
     ]
     assert re.match(r"\d+ checks: ", lines[-1])
     assert result.stderr == b""
+
+
+def test_folders_of_mlx_count_among_the_models(run_localai: RunLocalai, localai_home: Path) -> None:
+    folder = localai_home / "data" / "models" / "of-mlx"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    (folder / "tokenizer.json").write_text("{}")
+    write_safetensors(folder / "model.safetensors", {"model.norm.weight": ([512], b"\0" * 1024)})
+    line = run_localai("doctor", "models").stdout.decode().splitlines()[0]
+    assert re.search(r"models +1 model, 1\.\d kB", line), line
 
 
 def test_a_group_and_a_code_narrow_it(run_localai: RunLocalai) -> None:

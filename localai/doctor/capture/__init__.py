@@ -49,6 +49,7 @@ PROBES: Final = (
     Probe("vllm", "processes", "vllm", 8.0),
     Probe("places", "disk", "places", 8.0),
     Probe("models", "models", "models", 20.0),
+    Probe("model_folders", "models", "model_folders", 8.0),
     Probe("ollama_store", "models", "ollama_store", 8.0),
     Probe("engine", "engine", "engine", 20.0),
     Probe("own", "own", "own", 12.0),

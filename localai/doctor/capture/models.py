@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
-from localai.doctor.facts.models import Blob, ModelFile, OllamaStore
+from localai.doctor.facts.models import Blob, ModelFile, ModelFolder, OllamaStore
 from localai.engine.template_findings import RememberedFindings
 from localai.errors import LocalaiError, NotFound
 from localai.files import content_key, inode_of
 from localai.remembered import Remembered
 from localai.stores.folders import StoredModel
-from localai.stores.inventory import stored_models
+from localai.stores.inventory import stored_mlx_models, stored_models
 from localai.stores.oci_manifest import MediaType
 from localai.stores.ollama import StoredLayer, blob_path, manifests, ollama_roots
 from localai.wires.chat_templates import template_problems, template_suspicions
@@ -58,6 +58,14 @@ def models(context: Context) -> tuple[ModelFile, ...]:
 
     return tuple(
         replace(model, supported=supported.get(model.architecture or "")) for model in found
+    )
+
+
+def model_folders(context: Context) -> tuple[ModelFolder, ...]:
+    """Every MLX model here, up to 500."""
+    found = itertools.islice(stored_mlx_models(context.paths, context.environ), _MOST_MODELS)
+    return tuple(
+        ModelFolder(model.id, store, str(model.path), model.size_bytes) for store, model in found
     )
 
 

@@ -32,6 +32,16 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model that is a folder of MLX's."""
+
+    name: str | None = None
+    store: str | None = None
+    path: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
     """A layer that a manifest of Ollama's names: its size in the manifest, and on the disk (None if
     the file is gone)."""

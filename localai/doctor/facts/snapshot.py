@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from localai.dataclass import dataclass
 from localai.doctor.facts.machine import Environment, Folder, Graphics, Kernel
-from localai.doctor.facts.models import ModelFile, OllamaStore
+from localai.doctor.facts.models import ModelFile, ModelFolder, OllamaStore
 from localai.doctor.facts.own import EngineFacts, Own
 from localai.doctor.facts.servers import (
     Listener,
@@ -90,6 +90,7 @@ class Snapshot:
     vllm: Vllm | None = None
     places: tuple[Folder, ...] | None = None
     models: tuple[ModelFile, ...] | None = None
+    model_folders: tuple[ModelFolder, ...] | None = None
     ollama_store: OllamaStore | None = None
     engine: EngineFacts | None = None
     own: Own | None = None
