@@ -557,20 +557,29 @@ write_launcher() {
   chmod 755 "$environment/bin/localai"
 }
 
-# Run a command, its output in the log; on a terminal, say how long and how much so far.
+# Run a command, its output in the log, and say how long it takes and how much is there: on a
+# terminal at every moment, elsewhere every ten seconds.
 logged() {
   "$@" >"$log" 2>&1 </dev/null &
   worker=$!
   begun_at=$(date +%s)
+  said=0
   while kill -0 "$worker" 2>/dev/null; do
+    seconds=$(($(date +%s) - begun_at))
     if [ -t 1 ]; then
-      printf '\r  %s s, %s' "$(($(date +%s) - begun_at))" \
-        "$(du -sk "$environment" 2>/dev/null | awk '{ printf "%d MB", $1 / 1024 }')"
+      printf '\r  %s s, %s' "$seconds" "$(environment_size)"
+    elif [ "$seconds" -ge $((said + 10)) ]; then
+      said=$seconds
+      say "  $seconds s, $(environment_size)"
     fi
     sleep 0.3 2>/dev/null || sleep 1
   done
   if [ -t 1 ]; then printf '\r%30s\r' ''; fi
   wait "$worker"
+}
+
+environment_size() {
+  du -sk "$environment" 2>/dev/null | awk '{ printf "%d MB", $1 / 1024 }'
 }
 
 failed() {

@@ -57,15 +57,25 @@ _localai() {
         _files
         return
     fi
+    values=("${lines[@]%%$tab*}")
+    # A list that is longer than the window stands side by side, else zsh asks before it shows it.
+    local -i rows=$((LINES > 8 ? LINES - 4 : 4)) widest=0 width
+    width=$((COLUMNS / ((${#lines} + rows - 1) / rows)))
+    for line in "${values[@]}"; do
+        ((${#line} > widest)) && widest=${#line}
+    done
     for line in "${lines[@]}"; do
-        values+=("${line%%$tab*}")
-        line=${line//$tab/  }
-        shown+=("${line[1,COLUMNS-1]}")
+        line="${(r:$widest:)line%%$tab*}  ${line#*$tab}"
+        shown+=("${line[1,width-2]}")
     done
     if [[ ${#values} -eq 1 && ${values[1]} == *= ]]; then
         compadd -S '' -- "${values[@]}"
-    else
+    elif ((width == COLUMNS)); then
         compadd -l -d shown -- "${values[@]}"
+    elif ((width < widest + 12)); then
+        compadd -- "${values[@]}"
+    else
+        compadd -d shown -- "${values[@]}"
     fi
 }
 compdef _localai localai

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from localai.commands.table import COMMANDS
 from localai.paths import Paths, locate
 from localai.stores.presets import Preset, write_preset
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture
@@ -284,8 +286,25 @@ def test_a_meaning_that_is_wider_than_zshs_window_is_cut(on_path: dict[str, str]
         " COLUMNS=30; words=(localai config get history.); CURRENT=4; _localai"
     )
     said = shell_says(on_path, "zsh", "-f", "-c", script)
-    assert "history.record  keep conversa" in said
+    assert "history.record    keep conve" in said
     assert all(len(line) < 30 for line in said)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
+def test_all_commands_stand_in_a_zsh_window_of_twenty_rows(
+    pty: Callable[..., Terminal], on_path: dict[str, str]
+) -> None:
+    environment = {"PATH": on_path["PATH"], "PS1": "zsh> "}
+    zsh = pty(command=("zsh", "-f"), env=environment, columns=100, rows=20)
+    zsh.wait_for("zsh>")
+    zsh.send('autoload -U compinit; compinit -u -D; eval "$(localai completion zsh)"; clear\r')
+    zsh.wait_until(lambda: zsh.screen == "zsh>", "not cleared", 30)
+    zsh.send("localai \t")
+    zsh.wait_for("template    Questions")
+    prompt, first, *_ = zsh.screen.splitlines()
+    assert prompt == "zsh> localai"
+    assert first.startswith("batch       Answer every line of a file.       ")
+    assert "  list        List every model on this" in first
 
 
 def test_values_come_with_their_meaning(on_path: dict[str, str]) -> None:

@@ -758,3 +758,18 @@ def test_what_was_added_to_the_environment_is_in_the_next_one(tmp_path: Path) ->
     assert "could not be installed" not in kept.stdout + kept.stderr
     freeze = [f"{new}/bin/python", "-m", "pip", "freeze"]
     assert subprocess.check_output(freeze, text=True) == "added==1.5\n"
+
+
+def test_in_a_pipe_it_says_every_ten_seconds_how_far_it_is(tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    clock.touch()
+    script = (
+        f"log={tmp_path}/log environment={tmp_path}\n"
+        f"date() {{ echo >>{clock}; echo $(($(wc -l <{clock}) * 6)); }}\n"
+        "logged sleep 1.5\n"
+    )
+    ran = functions_of_the_script(script)
+    assert ran.returncode == 0, ran.stderr
+    first, second, *_ = ran.stdout.splitlines()
+    assert re.fullmatch(r"  12 s, \d+ MB", first)
+    assert re.fullmatch(r"  24 s, \d+ MB", second)

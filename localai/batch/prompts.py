@@ -70,6 +70,8 @@ def _read_object(content: bytes) -> dict[str, Any]:
     try:
         text = decode(content, "the line", is_line=True)
         document = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise _not_json(error) from error
     except ValueError as error:
         raise InvalidInput(f"this is not JSON: {error}", hint=_EXAMPLE) from error
     except RecursionError as error:
@@ -79,6 +81,25 @@ def _read_object(content: bytes) -> dict[str, Any]:
     if b"\\u" in content:
         _require_characters({key: value for key, value in document.items() if key != "id"})
     return document
+
+
+def _not_json(error: json.JSONDecodeError) -> InvalidInput:
+    """The fault of a line that cannot be read, and how its file becomes JSON Lines."""
+    text = error.doc.strip()
+    if text in ("{", "["):
+        each = "." if text == "{" else ".[]"
+        return InvalidInput(
+            "a JSON document of several lines begins here, and each line is one of its own",
+            hint=f"jq -c '{each}' FILE writes it so",
+        )
+    if text[0] not in '{["':
+        return InvalidInput(
+            f"this is plain text, and each line is a JSON object: {_EXAMPLE}",
+            hint="jq -Rc '{prompt: .}' FILE makes such lines of plain ones",
+        )
+    return InvalidInput(
+        f"this is not JSON: {error.msg} at character {error.pos + 1}", hint=_EXAMPLE
+    )
 
 
 def _finite(text: str) -> float:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from localai.errors import InvalidInput
 from localai.patterns import lazy_pattern
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ PAIR = "KEY VALUE"
 `-o KEY=VALUE`."""
 SHOT = "QUESTION ANSWER"
 """The metavar of an option that takes two files, any number of times."""
+_FILE = lazy_pattern(r"-|[^=]*/[^=]*|[^=]+\.(?:jsonl?|ndjson|csv|tsv|txt|md|html|log|out)")
 _JOINED = lazy_pattern(r"(?P<key>[A-Za-z_][\w.-]*)=(?P<value>.*)", re.DOTALL)
 
 
@@ -80,12 +83,30 @@ class PairCommand(TyperCommand):
                 parameter.nargs = 2
 
     def make_parser(self, ctx: Any) -> Any:
-        """A parser that accepts `-o KEY=VALUE` for `-o KEY VALUE`."""
+        """A parser that accepts `-o KEY=VALUE` for `-o KEY VALUE`. It refuses `-o FILE`."""
         parser = super().make_parser(ctx)
         forms = {form for each in self.params if each.metavar == PAIR for form in (*each.opts,)}
         parse = parser.parse_args
-        parser.parse_args = lambda args: parse(list(_pairs_apart(args, forms)))  # type: ignore[method-assign]
+
+        def parse_pairs(args: list[str]) -> Any:
+            if "-o" in forms and not ctx.resilient_parsing:
+                self._require_no_file(ctx, args)
+            return parse(list(_pairs_apart(args, forms)))
+
+        parser.parse_args = parse_pairs  # type: ignore[method-assign]
         return parser
+
+    def _require_no_file(self, ctx: Any, args: list[str]) -> None:
+        """Raise InvalidInput where `-o` is meant as curl and compilers mean it."""
+        given = list(takewhile(lambda each: each != "--", args))
+        for at, (option, value) in enumerate(pairwise(given)):
+            if option != "-o" or not _FILE.fullmatch(value):
+                continue
+            message = f"-o sets a model option, and {value!r} is a file"
+            if any("-O" in each.opts for each in self.params):
+                line = (*ctx.command_path.split(), *args[:at], "-O", *args[at + 1 :])
+                raise InvalidInput(message, command=line)
+            raise InvalidInput(message, hint=f"an answer goes to stdout: > {value}")
 
 
 def _pairs_apart(arguments: Sequence[str], forms: set[str]) -> Iterator[str]:

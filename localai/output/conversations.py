@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
-from localai.output.cells import one_line, wrap
+from localai.output.cells import cells, one_line, wrap
 from localai.output.output import Output, Piece
 from localai.types import Image
 from localai.units import UNKNOWN, bytes_text, counted, day_and_minute
@@ -20,6 +20,8 @@ from localai.wires.parts import data_url
 
 _INDENT = 12
 """Under a title: the columns of an id and the gap behind it."""
+_LEAST_OF_A_NAME = 8
+"""Fewer cells of a model's name say nothing."""
 _MARKS = (">>", "<<")
 """What was searched for stands between these where there is no colour."""
 # The remark on an answer that is not whole. None: the command was killed while it came.
@@ -58,16 +60,22 @@ def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> 
         return
     for row in rows:
         output.line(*_heading(row.id, row.title, output.columns))
-        facts = one_line(conversation_facts(row), output.columns - _INDENT)
-        output.line(" " * _INDENT, (facts, "dim"))
+        output.line(" " * _INDENT, (conversation_facts(row, output.columns - _INDENT), "dim"))
 
 
-def conversation_facts(row: ConversationSummary) -> str:
-    """When it was last written to, its length, zone and model: `2026-11-22 18:05 · 2 messages …`"""
-    when, messages, model, zone = _cells(row)
+def conversation_facts(row: ConversationSummary, columns: int, *before: str) -> str:
+    """After `before`, when it was last written to, its length, zone and model, in at most `columns`
+    cells: `2026-11-22 18:05 · 2 messages …`. What does not fit is left out whole, from the end;
+    of a model's name its beginning may stay."""
+    when, _, model, zone = _cells(row)
     known = [cell for cell in (zone, model) if cell != UNKNOWN]
-    plural = "message" if messages == "1" else "messages"
-    return " · ".join([when, f"{messages} {plural}", *known])
+    facts = [*before, when, counted(row.messages, "message"), *known]
+    while len(facts) > 1 and cells(" · ".join(facts)) > columns:
+        last = facts.pop()
+        room = columns - cells(" · ".join([*facts, ""]))
+        if last == model and room >= _LEAST_OF_A_NAME:
+            facts.append(one_line(last, room))
+    return one_line(" · ".join(facts), columns)
 
 
 def conversation_line(row: ConversationSummary) -> str:

@@ -134,10 +134,14 @@ def _conversation(session: Session) -> str:
 def _list_models(session: Session) -> None:
     asker = session.asker
     current = asker.chosen.model
-    session.output.note("asking every provider …")
+    session.output.wait_for("asking every provider")
+    try:
+        answered = list(models_by_provider(asker.config, asker.providers))
+    finally:
+        session.output.end_progress()
     rows = []
     silent = []
-    for each in models_by_provider(asker.config, asker.providers):
+    for each in answered:
         if each.problem and is_named(each.provider, asker.config):
             silent.append(f"{each.provider}: {each.problem}")
         for found in each.models:

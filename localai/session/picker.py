@@ -102,9 +102,9 @@ class _Picker:
         facts = ""
         if self._rows:
             count = f"{self._at + 1} of {len(self._rows)}" + "+" * (len(self._rows) >= _OFFERED)
-            facts = f"{count} · {conversation_facts(self._rows[self._at])}"
+            facts = conversation_facts(self._rows[self._at], columns - 3, count)
         return [
-            ("class:aside", f"  {one_line(facts, columns - 3)}\n"),
+            ("class:aside", f"  {facts}\n"),
             ("class:aside", f"  {one_line(keys, columns - 3)}"),
         ]
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.near_names import near_names
+from localai.output.cells import pad
+from localai.output.terminal import terminal_size
 from localai.session import conversation_commands as conversation
 from localai.session import model_commands as model
 from localai.session import text_commands as text
@@ -23,6 +27,10 @@ KEYS = (
     ("Ctrl-X Ctrl-E", "write the question in $EDITOR"),
     ("Tab", "complete a command, a model, a file, a conversation"),
 )
+
+
+_LINES_BESIDE: Final = 3
+"""The command that was typed, the next prompt, and the line under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,33 @@ def help_(session: Session, argument: str) -> None:
         for paragraph in inspect.cleandoc(command.run.__doc__ or "").split("\n\n"):
             session.output.paragraph(" ".join(paragraph.split()))
     else:
-        rows = [(command.synopsis, command.summary) for command in COMMANDS]
+        _list_commands(session)
+
+
+def _list_commands(session: Session) -> None:
+    rows = [(command.synopsis, command.summary) for command in COMMANDS]
+    rows.append(("/help keys", "what the keyboard does"))
+    columns, lines = terminal_size(session.output.stdout)
+    widest = max(len(synopsis) for synopsis, _ in rows)
+    wraps = widest + 2 + max(len(summary) for _, summary in rows) > columns
+    if not session.output.on_terminal or len(rows) * (1 + wraps) <= lines - _LINES_BESIDE:
         # Not in a pager: what is said in a session stays above the prompt, as answers do.
-        session.output.facts([*rows, ("/help keys", "what the keyboard does")])
+        session.output.facts(rows)
+        return
+    for texts in ([synopsis for synopsis, _ in rows], [f"/{each.name}" for each in COMMANDS]):
+        listed = _side_by_side(texts, columns)
+        if len(listed) < lines - _LINES_BESIDE:
+            break
+    for line in listed:
+        session.output.line(line)
+    session.output.note("what one does: /help COMMAND")
+
+
+def _side_by_side(texts: Sequence[str], columns: int) -> list[str]:
+    """The texts in lines of at most `columns` cells, in their order from top to bottom."""
+    width = max(map(len, texts)) + 2
+    below = math.ceil(len(texts) / max(1, columns // width))
+    return ["".join(pad(each, width) for each in texts[at::below]).rstrip() for at in range(below)]
 
 
 def bye(session: Session, _argument: str) -> None:

@@ -145,6 +145,7 @@ class Session:
     def answer(self, events: Events) -> bool:
         """Show an answer as it comes. Returns whether it came to its end. Errors are shown, Ctrl-C
         stops it, and either way the session goes on."""
+        self.decode_tokens_per_s = None
         try:
             answer = self.show_events(events)
         except KeyboardInterrupt:

@@ -351,7 +351,9 @@ def test_an_input_that_has_grown_goes_on(robot: Robot) -> None:
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "message"),
     [
-        ("not json\n", (), 2, "line 1: this is not JSON"),
+        ("not json\n", (), 2, "line 1: this is plain text, and each line is a JSON object"),
+        ('["x"\n', (), 2, "line 1: this is not JSON: Expecting ',' delimiter at character 6"),
+        ('[\n{"prompt": "say a"}\n]\n', (), 2, "jq -c '.[]' FILE"),
         ("\n\n{}\n", (), 2, 'line 3: a line has either "prompt" or "messages"'),
         ('{"prompt": "say a"}\n', ("--option", "temprature", "1"), 2, "no option 'temprature'"),
         ('{"prompt": "say a"}\n', ("-j", "0"), 2, "jobs"),

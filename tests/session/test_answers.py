@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -45,12 +46,14 @@ def test_a_question_is_answered_kept_and_measured(session: Start, home: Paths) -
 
 
 def test_ctrl_c_stops_the_engine_and_keeps_what_came(session: Start, home: Paths) -> None:
-    typist = session("--max-tokens", "2000")
+    typist = session()
+    typist.line(PARIS)
+    assert typist.status().endswith(" tok/s")
+    typist.line("/set max_tokens 2000")
     typist.terminal.send("Write a long story about the sea.\r")
+    answering = re.compile(r" the sea\.\n+[A-Za-z\"*#]")
     typist.terminal.wait_until(
-        lambda: any(line[:1].isalpha() for line in typist.screen.split("\n")[3:-1]),
-        "no answer",
-        PATIENCE_S,
+        lambda: answering.search(typist.screen) is not None, "no answer", PATIENCE_S
     )
     assert _is_computing(home)
     typist.terminal.send("\x03")
@@ -60,6 +63,7 @@ def test_ctrl_c_stops_the_engine_and_keeps_what_came(session: Start, home: Paths
     role, text, finish = kept(home)[-1]
     assert (role, finish) == ("assistant", "cancelled")
     assert text
+    assert "tok/s" not in typist.status(), "that is the speed of an earlier answer"
     assert "(cut)" in typist.line("/show messages")
     typist.terminal.send("\x03")
     time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -72,7 +73,17 @@ def test_it_fits_a_small_terminal(pty: Pty, others: None, conversation: str) -> 
     terminal.send("\x1b[B" * 30)
     terminal.wait_until(lambda: conversation in chosen(terminal), "the last", PATIENCE_S)
     assert max(map(len, terminal.screen.split("\n"))) <= 40
-    assert "history:" in terminal.screen and "21 of 21" in terminal.screen
+    assert "history:" in terminal.screen
+    facts = terminal.screen.split("\n")[-2]
+    assert re.fullmatch(r"  21 of 21 · \d{4}-\d\d-\d\d \d\d:\d\d", facts), "no half of a fact"
+
+
+def test_the_list_has_whole_facts_on_a_small_terminal(pty: Pty, conversation: str) -> None:
+    terminal = pty("history", "list", columns=40)
+    assert terminal.wait_exit(PATIENCE_S) == 0
+    title, facts = terminal.screen.split("\n")
+    assert title == f"{conversation}  Rivers and towns"
+    assert re.fullmatch(r" {12}\d{4}-\d\d-\d\d \d\d:\d\d", facts)
 
 
 def test_in_a_pipe_and_on_a_dumb_terminal_it_is_the_list(
