@@ -58,6 +58,9 @@ def test_a_suite_that_passes_exits_with_0_and_a_gate_decides_where_there_is_one(
     document = suites.document(*TWO, code=8)
     assert document["gate"] is not None
     assert document["gate"]["reason"].startswith("cast/bad: 0%")
+    suites.numbers(4, head='[gate]\npass_rate = 0.9\nmodels = ["cast/good", "cast/100"]\n')
+    document = suites.document(*TWO, code=8)
+    assert document["gate"] == {"passed": False, "reason": "cast/100 was not compared"}
 
 
 def test_what_was_answered_is_never_asked_again(suites: Suites) -> None:

@@ -18,7 +18,7 @@ import pytest
 from localai.output.documents.setup import Setup, SetupRemoval
 from localai.paths import Paths, locate
 from localai.setup.engines import choose_engine
-from localai.setup.uninstall import CACHE, DATA, written_by_hand
+from localai.setup.uninstall import CACHE, DATA, plan_uninstall, written_by_hand
 from tests.formats.synthetic import Spec, write_header
 from tests.servers.packages import download
 from tests.support.command import REPOSITORY, RunLocalai
@@ -287,6 +287,23 @@ def test_an_uninstall_leaves_what_somebody_else_put_into_the_folders(
     left = {path for path in localai_home.rglob("*") if not path.is_dir()}
     assert left == set(others)
     assert not kept.exists()
+
+
+def test_an_uninstall_takes_its_own_links_and_leaves_another_program_s(
+    localai_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments = localai_home / "venv"
+    (environments / "0.1.0").mkdir(parents=True)
+    (environments / "0.1.0" / ".localai-installed").touch()
+    (environments / ".localai-environments").touch()
+    monkeypatch.setattr("sys.prefix", str(environments / "0.1.0"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = localai_home / "bin" / "localai"
+    other = tmp_path / ".local" / "bin" / "localai"
+    for link, target in ((own, environments / "0.1.0/bin/localai"), (other, Path("/opt/localai"))):
+        link.parent.mkdir(parents=True)
+        link.symlink_to(target)
+    assert plan_uninstall(locate()).program == (own, environments)
 
 
 def test_everything_that_the_source_makes_in_its_folders_is_removed() -> None:

@@ -112,6 +112,17 @@ def test_only_files_of_localai_s_own_are_touched(localai_home: Path, tmp_path: P
     assert mendings_of(Fix((f"chmod go-rwx {inside / 'link'}",), "ours"), locate()) == []
 
 
+def test_no_file_takes_the_place_of_another(localai_home: Path) -> None:
+    folder = localai_home / "data"
+    folder.mkdir()
+    database, aside = folder / "localai.db", folder / "localai.db.damaged"
+    database.write_text("damaged now")
+    fix = Fix((f"mv {database} {aside}",), "ours")
+    assert len(mendings_of(fix, locate())) == 1
+    aside.write_text("damaged before")
+    assert mendings_of(fix, locate()) == []
+
+
 def test_what_is_the_user_s_or_root_s_is_never_run(localai_home: Path) -> None:
     for safety in ("user", "root", "manual"):
         fix = Fix(("localai config unset model",), safety)

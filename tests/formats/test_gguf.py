@@ -268,6 +268,16 @@ BROKEN = {
         ),
         "is truncated",
     ),
+    "metadata without end": (
+        _header(
+            keys=3,
+            tail=b"".join(
+                _string(key) + struct.pack("<I", 8) + _string(bytes(11 << 20))
+                for key in (b"a", b"b", b"c")
+            ),
+        ),
+        "has more than 32 MiB of metadata",
+    ),
     "array in an array": (
         _header(keys=1, tail=_string(b"k") + struct.pack("<IIQ", 9, 9, 1)),
         "unknown element type 9",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from localai import redaction
 from localai.errors import Interrupted, InvalidInput, NotFound, Unreachable
 from localai.output.cells import wrap, wrap_command
 from localai.output.live_line import LiveLine
@@ -139,6 +140,20 @@ def test_what_a_terminal_would_obey_is_escaped_in_a_document(open_output: Open) 
     assert not set("\x1b\x7f\x9b\u202e") & set(streams.stdout.written)
 
 
+def test_a_secret_is_said_nowhere(open_output: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", {})
+    redaction.remember("sk-swordfish")
+    program, person = open_output(as_json=True), open_output()
+    document = {"schema": "localai.test/1", "url": "http://x/?key=sk-swordfish"}
+    program.output.document(document)  # type: ignore[arg-type]
+    assert json.loads(program.stdout.written)["url"] == "http://x/?key=***"
+    person.output.line("the key is sk-swordfish")
+    person.output.note("the key is sk-swordfish")
+    person.output.error(InvalidInput("sk-swordfish is no key"))
+    assert person.stdout.written == "the key is ***\n"
+    assert person.stderr.written == "the key is ***\nerror: *** is no key\n"
+
+
 def test_a_pipe_gets_every_line_whole(open_output: Open) -> None:
     streams = open_output()
     long = "many words " * 40
@@ -183,6 +198,22 @@ def test_who_says_yes_is_believed_and_enter_alone_is_no(open_output: Open) -> No
         with pytest.raises(Interrupted, match="nothing was removed"):
             streams.output.confirm("Remove it?", unasked=refusal, declined="nothing was removed")
         assert "nothing was removed" in streams.stderr.written
+
+
+def test_where_enter_is_a_yes_the_end_of_the_input_is_none(open_output: Open) -> None:
+    refusal = InvalidInput("nobody can be asked", hint="--yes")
+    for typed in ("\n", "y\n"):
+        streams = open_output(terminal=True, typed=typed)
+        streams.output.confirm(
+            "Fetch it?", unasked=refusal, declined="nothing came", yes_is_default=True
+        )
+        assert streams.stderr.written == "Fetch it? [Y/n] "
+    for typed in ("n\n", ""):
+        streams = open_output(terminal=True, typed=typed)
+        with pytest.raises(Interrupted, match="nothing came"):
+            streams.output.confirm(
+                "Fetch it?", unasked=refusal, declined="nothing came", yes_is_default=True
+            )
 
 
 @pytest.mark.parametrize("mode", [{"terminal": False}, {"as_json": True}, {"quiet": True}])

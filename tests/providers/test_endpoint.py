@@ -233,6 +233,14 @@ def test_loopback_never_goes_through_a_proxy(tmp_path: Path) -> None:
         assert proxy.asked == []
 
 
+def test_the_local_network_is_not_reached_through_a_proxy(tmp_path: Path) -> None:
+    config = config_of(
+        tmp_path, network_proxy="http://proxy.example.org:3128", network_lan="192.168.0.9"
+    )
+    provider = open_endpoint(Endpoint("work", "http://192.168.0.9/v1"), config)
+    assert provider.destination(question().model) == "192.168.0.9"
+
+
 @pytest.mark.parametrize("url", ["ftp://x/v1", "http://user:pw@host/v1", "http://host:x/v1"])
 def test_an_address_that_is_none_is_told(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidInput, match=r"endpoint\.work"):
