@@ -109,6 +109,8 @@ class HttpConnection:
         self._deadline = deadline
         self._open: tuple[WebServer, http.client.HTTPConnection] | None = None
         self._until: float | None = None
+        self._ended = False
+        self._connecting = False
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """The response to a GET, of any status, after redirects and authentication.
@@ -168,6 +170,18 @@ class HttpConnection:
         response.close()
         return bytes(content)
 
+    def end(self) -> None:
+        """Close the connection for good, from another thread: what reads or asks in this one raises
+        ConnectionLost."""
+        self._ended = True
+        self.close()
+
+    @property
+    def only_connects(self) -> bool:
+        """Whether it has ended, and its thread still waits for a server to take the connection,
+        which nothing can break off. All that it does then is to raise ConnectionLost."""
+        return self._ended and self._connecting
+
     def close(self) -> None:
         """Close the connection. May be called from another thread, to end a read."""
         opened, self._open = self._open, None
@@ -226,6 +240,17 @@ class HttpConnection:
         if self._open is not None and self._open[0] == server:
             return self._open[1]
         self.close()
+        self._connecting = True
+        try:
+            self._require_more()
+            connection = self._connected(server)
+            self._open = (server, connection)
+            self._require_more()
+        finally:
+            self._connecting = False
+        return connection
+
+    def _connected(self, server: WebServer) -> http.client.HTTPConnection:
         with self._hosts.passed_on(server):
             connection = connect(
                 server,
@@ -240,8 +265,13 @@ class HttpConnection:
         except BaseException:
             connection.close()
             raise
-        self._open = (server, connection)
         return connection
+
+    def _require_more(self) -> None:
+        """Raise ConnectionLost if nothing more is wanted."""
+        if self._ended:
+            self.close()
+            raise ConnectionLost("the connection was ended here", hint=_AGAIN)
 
 
 def _lost(host: str, error: Exception, proxy: Server | None = None) -> LocalaiError:

@@ -95,8 +95,11 @@ class Transfer:
         finally:
             self._stop.set()
             for connection in connections:
-                connection.close()
-            for thread in (*workers, hasher, settler):
+                connection.end()
+            for worker, connection in zip(workers, connections, strict=True):
+                while worker.is_alive() and not connection.only_connects:
+                    worker.join(_POLL_S)
+            for thread in (hasher, settler):
                 thread.join()
             self._hosts.announce = announce
 

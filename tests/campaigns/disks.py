@@ -221,6 +221,7 @@ def _full(tally: Tally, steps: int) -> None:
                 filler.unlink()
                 _forget(at)
                 check_database(tally, at, f"{name}, {left_kb} kB left")
+            _so_far(tally, f"{left_kb} kB left")
         for name in ("chat", "config set"):
             _try(tally, at, name, "room again", 0, within=())
         at.run("stop", "--all")
@@ -280,6 +281,7 @@ def _limited(tally: Tally) -> None:
             _ready(at)
             for name in COMMANDS:
                 _try(tally, at, name, how, *LITTLE, within=("prlimit", *options))
+        _so_far(tally, how)
 
 
 def _processes(tally: Tally) -> None:
@@ -293,6 +295,12 @@ def _processes(tally: Tally) -> None:
                 how = f"{most} processes and threads"
                 _try(tally, at, name, how, *LITTLE, within=within)
             check_ended(tally, at, f"{most} processes")
+        _so_far(tally, f"{most} processes")
+
+
+def _so_far(tally: Tally, what: str) -> None:
+    """Say how far it is, so that a run that is cut counts all the same."""
+    print(f"{what}: {tally.tried.total()} tried, {len(tally.faults)} faults so far", flush=True)
 
 
 def main() -> int:
@@ -310,7 +318,7 @@ def main() -> int:
     for part in (_read_only, _no_inodes, _limited, _processes):
         if asked.only in part.__name__:
             part(tally)
-            print(f"{part.__name__.strip('_')}: {tally.tried.total()} tried so far", flush=True)
+            _so_far(tally, part.__name__.strip("_"))
     if asked.only in "_full":
         _full(tally, asked.steps)
     return tally.end()

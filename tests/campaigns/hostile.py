@@ -194,7 +194,8 @@ def _ask(subject: Subject) -> None:
 
 def _list(subject: Subject) -> None:
     for model in subject.provider.models():
-        str(model.id).encode()
+        # A name may be half a character: what shows or keeps it makes it whole.
+        str(model.id).encode(errors="surrogatepass")
 
 
 def _resolve(subject: Subject) -> None:

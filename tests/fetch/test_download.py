@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import random
 import stat
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from localai.errors import (
     PolicyRefused,
     Unreachable,
 )
-from localai.fetch import partial
+from localai.fetch import connection, partial
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 from localai.fetch.connection import HttpConnection
 from localai.fetch.download import fetch_file
@@ -30,8 +32,10 @@ from localai.fetch.gguf_url import file_name
 from localai.fetch.partial import RemoteFile, left_bytes
 from localai.fetch.plan import Pulled, PullEvent
 from localai.fetch.remote import RemotePrefix
+from localai.fetch.transfer import CONNECTIONS
+from localai.net.connection import connect
 from localai.progress import WorkNote, WorkProgress
-from tests.support.clock import becomes
+from tests.support.clock import becomes, within
 from tests.support.file_server import FileServer, Handler, Served
 
 CHUNK = 256 << 10
@@ -54,10 +58,10 @@ def server() -> Iterator[FileServer]:
 def remote(server: FileServer, folder: Path, sha256: str | None = SHA256) -> RemoteFile:
     """The file as a plan makes it: asked about first."""
     with AllowedHosts() as hosts:
-        connection = HttpConnection(hosts)
-        prefix = RemotePrefix(connection, f"{server.url}/file", "file")
+        opened = HttpConnection(hosts)
+        prefix = RemotePrefix(opened, f"{server.url}/file", "file")
         prefix.close()
-        connection.close()
+        opened.close()
     server.requests.clear()
     server.sent_bytes = 0
     return RemoteFile(
@@ -283,6 +287,59 @@ def test_a_busy_server_is_asked_again_when_it_says(
         handler.answer(status, b"", {"Retry-After": "0"})
 
     server.scripts["/file"] = busy
+    fetch(file)
+    assert only_the_file_is_there(file)
+
+
+@pytest.mark.clock
+def test_a_server_that_says_nothing_more_is_left_at_once(
+    server: FileServer, tmp_path: Path
+) -> None:
+    file, served = remote(server, tmp_path), server.files["/file"]
+    never = threading.Event()
+
+    def silent(handler: Handler) -> None:
+        if len(server.requests) > CONNECTIONS:
+            never.wait(60)
+        handler.serve(served)
+
+    server.scripts["/file"] = silent
+    with AllowedHosts() as hosts:
+        events = fetch_file(file, hosts)
+        assert isinstance(events, Generator)
+        next(event for event in events if len(server.requests) > CONNECTIONS)
+        with within(2):
+            events.close()
+    never.set()
+    fetch(file)
+    assert only_the_file_is_there(file)
+
+
+@pytest.mark.clock
+def test_a_server_that_takes_no_connection_is_left_at_once(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = remote(server, tmp_path)
+    connecting: list[threading.Thread] = []
+    may = threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> http.client.HTTPConnection:
+        connecting.append(threading.current_thread())
+        may.wait(60)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(connection, "connect", slow)
+    with AllowedHosts() as hosts:
+        events = fetch_file(file, hosts)
+        assert isinstance(events, Generator)
+        next(events)
+        assert becomes(lambda: len(connecting) == CONNECTIONS, 10)
+        with within(2):
+            events.close()
+    may.set()
+    for thread in connecting:
+        thread.join(60)
+    assert server.requests == [], "nothing is asked any more"
     fetch(file)
     assert only_the_file_is_there(file)
 
