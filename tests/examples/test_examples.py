@@ -23,7 +23,7 @@ OFFLINE = Path(__file__).parent / "offline.py"
 @pytest.fixture
 def environment(ollama_server: OllamaServer, tmp_path: Path) -> Iterator[dict[str, str]]:
     """A user's, with Ollama, `localai` on PATH, and both models that the examples name."""
-    ollama_server.run("cp", "smollm2:135m", "gemma3:12b")
+    ollama_server.copy("smollm2:135m", "gemma3:12b")
     tools = tmp_path / "bin"
     tools.mkdir()
     localai = tools / "localai"
@@ -111,7 +111,7 @@ def model_with_tools(ollama_server: OllamaServer, tmp_path: Path) -> Iterator[No
     try:
         yield
     finally:
-        ollama_server.run("cp", "smollm2:135m", "qwen3:8b")
+        ollama_server.copy("smollm2:135m", "qwen3:8b")
 
 
 @pytest.mark.usefixtures("model_with_tools")
@@ -129,7 +129,7 @@ def test_questions_about_files_stay_here(
         "The archive opens at nine in the morning.\n\nIt is closed on Mondays.\n"
     )
     (tmp_path / "bread.md").write_text("Bread is baked from flour, water and salt.\n")
-    ollama_server.run("cp", "smollm2:135m", "nomic-embed-text")
+    ollama_server.copy("smollm2:135m", "nomic-embed-text")
     try:
         program = EXAMPLES / "langchain_retrieval.py"
         asked = ("When does the archive open?", "archive.md", "bread.md")

@@ -74,7 +74,7 @@ def test_the_list_names_every_model(provider: Ollama) -> None:
 
 
 def test_a_name_without_a_tag_is_the_latest(provider: Ollama, ollama_server: OllamaServer) -> None:
-    ollama_server.run("cp", "smollm2:135m", "untagged")
+    ollama_server.copy("smollm2:135m", "untagged")
     try:
         assert provider.resolve("untagged").id == "untagged:latest"
         assert provider.resolve("UNTAGGED:latest").id == "untagged:latest"
@@ -93,7 +93,7 @@ def test_an_unknown_model_has_near_names_and_the_line_that_gets_it(provider: Oll
 def test_a_model_that_was_deleted_meanwhile_is_not_found(
     provider: Ollama, ollama_server: OllamaServer
 ) -> None:
-    ollama_server.run("cp", "smollm2:135m", "fleeting")
+    ollama_server.copy("smollm2:135m", "fleeting")
     model = provider.resolve("fleeting")
     ollama_server.delete("fleeting")
     with pytest.raises(NotFound):

@@ -126,7 +126,7 @@ def test_an_allowed_prompt_to_the_cloud_is_in_the_ledger(
 def test_a_model_that_becomes_a_cloud_alias_between_two_questions_is_caught(
     scene: Scene, tmp_path: Path
 ) -> None:
-    scene.ollama.run("cp", "smollm2:135m", "chameleon")
+    scene.ollama.copy("smollm2:135m", "chameleon")
     provider = open_ollama(tmp_path, scene.ollama.host)
     model = provider.resolve("chameleon")
     assert model.zone is Zone.DEVICE
@@ -137,7 +137,7 @@ def test_a_model_that_becomes_a_cloud_alias_between_two_questions_is_caught(
         ask(provider, model)
     assert scene.cloud.asked == []
     scene.ollama.delete("chameleon")
-    scene.ollama.run("cp", "smollm2:135m", "chameleon")
+    scene.ollama.copy("smollm2:135m", "chameleon")
     assert end_of(ask(provider, model)).locality.zone is Zone.DEVICE
 
 

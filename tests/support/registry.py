@@ -63,7 +63,7 @@ def oci_registry(
     command: list[str | Path] = [binary, "serve", configuration]
     with running_server(command, bare_environment(folder), port, log) as process:
         registry = OciRegistry(port, process.pid, storage, log)
-        ollama_server.run("cp", "smollm2:135m", registry.model)
+        ollama_server.copy("smollm2:135m", registry.model)
         ollama_server.run("push", "--insecure", registry.model)
         ollama_server.delete(registry.model)
         yield registry
