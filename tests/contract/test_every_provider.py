@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
-from localai.events import Done, Events, Loading, ReasoningDelta, TextDelta
+from localai.events import Done, Event, Events, Loading, ReasoningDelta, TextDelta
 from localai.providers.registry import provider_names
 from localai.types import ChatRequest, Message, Options, Tool, ToolCall
 from tests.contract.conftest import ROWS
@@ -36,14 +36,20 @@ def answer(events: Events) -> tuple[str, Done]:
     return text_of(gathered), end_of(gathered)
 
 
+@pytest.fixture(scope="module")
+def told(real: Subject) -> list[Event]:
+    """An answer, event by event, for the cases that look at the same one."""
+    return list(ask(real, HELPFUL, CAPITAL))
+
+
 def test_plain(real: Subject) -> None:
     text, done = answer(ask(real, CAPITAL))
     assert text.strip()
     assert done.finish_reason in ("stop", "length")
 
 
-def test_usage_and_timings_are_the_servers_or_unknown(real: Subject) -> None:
-    _, done = answer(ask(real, HELPFUL, CAPITAL))
+def test_usage_and_timings_are_the_servers_or_unknown(told: list[Event]) -> None:
+    done = end_of(told)
     for count in (done.usage.input_tokens, done.usage.output_tokens):
         assert count is None or count > 0
     assert done.timings.total_s is not None and done.timings.total_s > 0
@@ -68,8 +74,8 @@ def test_an_answer_of_one_token_has_no_decode_speed(real: Subject) -> None:
     assert done.timings.decode_tokens_per_s is None
 
 
-def test_locality_says_what_it_rests_on(real: Subject) -> None:
-    _, done = answer(ask(real, HELPFUL, CAPITAL))
+def test_locality_says_what_it_rests_on(real: Subject, told: list[Event]) -> None:
+    done = end_of(told)
     assert done.locality.evidence
     if real.model.zone is not None and done.locality.zone is not None:
         assert done.locality.zone >= real.model.zone
@@ -88,9 +94,8 @@ def test_what_was_warmed_does_not_load_and_leaves_memory_on_request(real: Subjec
     assert "Paris" in answer(ask(real, HELPFUL, CAPITAL))[0]
 
 
-def test_system_prompt(real: Subject) -> None:
-    text, _ = answer(ask(real, HELPFUL, CAPITAL))
-    assert "Paris" in text
+def test_system_prompt(told: list[Event]) -> None:
+    assert "Paris" in text_of(told)
 
 
 def test_multi_turn(real: Subject) -> None:
@@ -125,8 +130,8 @@ def test_max_tokens(real: Subject) -> None:
     assert done.usage.output_tokens in (3, None)
 
 
-def test_greedy_answers_repeat(real: Subject) -> None:
-    assert answer(ask(real, HELPFUL, CAPITAL))[0] == answer(ask(real, HELPFUL, CAPITAL))[0]
+def test_greedy_answers_repeat(real: Subject, told: list[Event]) -> None:
+    assert answer(ask(real, HELPFUL, CAPITAL))[0] == text_of(told)
 
 
 def test_schema(real: Subject) -> None:
