@@ -33,11 +33,11 @@ class Round:
     stream_copy: float
 
 
-def measure_round(stream: Path) -> Round:
+def measure_round(stream: Path, cores: int = CORES) -> Round:
     """Measure by localai, then by `stream`, each with half of the cores and with all."""
-    ours = measure_bandwidth(CORES, cache_bytes=last_level_cache_bytes())
+    ours = measure_bandwidth(cores, cache_bytes=last_level_cache_bytes())
     read = copy = 0.0
-    for threads in sorted({max(1, CORES // 2), CORES}):
+    for threads in sorted({max(1, cores // 2), cores}):
         command = [str(stream), str(threads), "128"]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         read, copy = max(read, float(output[0])), max(copy, float(output[1]))
