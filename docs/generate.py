@@ -24,9 +24,9 @@ from localai.commands.table import COMMANDS
 from localai.config import SETTINGS
 from localai.config.values import typed
 from localai.doctor.check import sentence
-from localai.options import SAMPLING_OPTIONS, Wire
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.fields import FIELDS
+from localai.sampling_options import SAMPLING_OPTIONS, Wire
 
 if TYPE_CHECKING:
     from localai.doctor.check import Check

@@ -18,11 +18,11 @@ import typer
 from typer.core import TyperGroup
 
 from localai import __version__
+from localai.commands.common_options import Airgap, Debug
 from localai.commands.empty_words import refuse_empty_words
 from localai.commands.examples import OF_VERBS, epilog
 from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.help_width import HelpContext
-from localai.commands.options import Airgap, Debug
 from localai.commands.plain_words import put_into_words
 from localai.commands.single_dash import tell_single_dashes
 from localai.commands.table import COMMANDS, Row

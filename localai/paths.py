@@ -122,7 +122,7 @@ def is_private(folder: Path) -> bool:
     return stat.S_ISDIR(mode) and status.st_uid == os.getuid() and not mode & 0o077
 
 
-def require_own(file: Path, what: str) -> None:
+def require_owned_by_user(file: Path, what: str) -> None:
     """Raise InvalidInput if a user other than this one or root can write the content of `file`,
     which `what` describes. A file that does not exist passes."""
     try:

@@ -147,7 +147,7 @@ class ResolvedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class Picture:
     """Picture bytes and their media type, e.g. image/png."""
 
     data: bytes
@@ -179,7 +179,7 @@ class Message:
 
     role: Role
     text: str
-    images: tuple[Image, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     reasoning: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None

@@ -13,15 +13,15 @@ import pytest
 import localai
 from localai.config import load
 from localai.errors import InvalidInput, ProviderRefused
-from localai.options import (
+from localai.paths import locate
+from localai.providers.mlx import Mlx
+from localai.sampling_options import (
     SAMPLING_OPTIONS,
     SamplingOption,
     Wire,
     overlaid_options,
     parse_options,
 )
-from localai.paths import locate
-from localai.providers.mlx import Mlx
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Zone
 from localai.wires.anthropic import client as anthropic
 from localai.wires.chat_completions import client as chat_completions

@@ -15,7 +15,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import content_key
 from localai.near_names import did_you_mean
-from localai.options import SAMPLING_OPTIONS, options_set, parse_json_options
+from localai.sampling_options import SAMPLING_OPTIONS, options_set, parse_json_options
 from localai.types import Message, ResolvedModel, Role
 
 if TYPE_CHECKING:

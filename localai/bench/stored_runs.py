@@ -12,7 +12,7 @@ from localai import __version__
 from localai.bench.cell import Cell, decode
 from localai.bench.plan import Plan
 from localai.bench.verdict import verdict
-from localai.database import BenchRunRow, Database, OwnRate
+from localai.database import BenchRunRow, Database, MeasuredRate
 from localai.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -120,16 +120,16 @@ class RunRecorder:
         self._database.end_bench_run(self.run_id, anchor)
 
 
-def _rate(cell: Cell) -> OwnRate:
+def _rate(cell: Cell) -> MeasuredRate:
     """What predictions may use of a cell: of one user at a time, undisturbed, on this machine."""
     name = cell.model.removeprefix(f"{cell.provider}/")
     interval = cell.interval(decode)
     if interval is None or cell.zone != "device" or verdict(cell) != "quiet":
-        return OwnRate(cell.provider, name)
+        return MeasuredRate(cell.provider, name)
     if cell.test.concurrency > 1 or cell.test.rate is not None:
-        return OwnRate(cell.provider, name)
+        return MeasuredRate(cell.provider, name)
     depth = cell.test.depth_tokens + cell.test.prompt_tokens + cell.test.output_tokens // 2
-    return OwnRate(cell.provider, name, interval.value, depth)
+    return MeasuredRate(cell.provider, name, interval.value, depth)
 
 
 def read_run(database: Database, name: str) -> StoredRun:

@@ -12,10 +12,10 @@ from localai.chat.doubts import special_tokens_doubt
 from localai.chat.off_device import fallback_for, prompt_destination
 from localai.chat.pictures import (
     as_seen,
-    blindness_doubt,
     count_pictures,
     refusal_doubt,
     refuses_pictures,
+    unseen_doubt,
     without_earlier,
 )
 from localai.chat.recorder import Recorder
@@ -113,7 +113,7 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
 def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Config) -> Events:
     yield Answering(chosen.model)
     seen = as_seen(request, asker.paths)
-    if (unseen := blindness_doubt(request)) is not None:
+    if (unseen := unseen_doubt(request)) is not None:
         asker.announce_once(unseen)
     if (destination := prompt_destination(chosen, config)) is not None:
         pictures = count_pictures(seen.messages)

@@ -27,7 +27,7 @@ from localai.chat.turn_tree import (
 from localai.errors import InvalidInput
 from localai.events import EarlyEnd, Events
 from localai.providers.registry import facts_of
-from localai.types import ChatRequest, Image, Message, ResolvedModel
+from localai.types import ChatRequest, Message, Picture, ResolvedModel
 
 SUMMARY_HEADING = "What was said so far, in short:"
 
@@ -86,21 +86,21 @@ class Conversation:
 
     # Asking
 
-    def ask(self, text: str, images: tuple[Image, ...] = ()) -> Events:
+    def ask(self, text: str, pictures: tuple[Picture, ...] = ()) -> Events:
         """Ask; returns the events of the answer. However they end, what came becomes part of the
         branch. If nothing came, the question does not become part of it either, and is
         `unanswered`."""
         self._settle(awaits_results=False)
         came_from = self.tree.leaf
         self._keep_system()
-        self._keep(Message("user", text, images))
+        self._keep(Message("user", text, pictures))
         return self._answer(came_from)
 
-    def would_ask(self, text: str, images: tuple[Image, ...] = ()) -> ChatRequest:
+    def would_ask(self, text: str, pictures: tuple[Picture, ...] = ()) -> ChatRequest:
         """The request that `ask` would send. The conversation must be one that stores nothing."""
         self._settle(awaits_results=False)
         self._keep_system()
-        self._keep(Message("user", text, images))
+        self._keep(Message("user", text, pictures))
         return as_seen(self.request(), self.asker.paths)
 
     def retry(self) -> Events:
@@ -110,13 +110,13 @@ class Conversation:
         """
         self._settle()
         if self.unanswered is not None:
-            return self.ask(self.unanswered.text, self.unanswered.images)
+            return self.ask(self.unanswered.text, self.unanswered.pictures)
         question = self._last_question("there is nothing to ask again")
         came_from = self.tree.leaf
         self._go_to(question.id)
         if self._system_is_set:
             self._go_to(question.parent)
-            return self.ask(question.message.text, question.message.images)
+            return self.ask(question.message.text, question.message.pictures)
         return self._answer(came_from)
 
     def more(self) -> Events:

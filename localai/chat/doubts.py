@@ -116,7 +116,7 @@ def special_tokens_doubt(request: ChatRequest, config: Config) -> str | None:
 
     facts = facts_of(request.model.provider, config)
     # The embedded engine takes pictures and tools only where it reads special tokens as such.
-    has_more = any(each.images for each in request.messages) or bool(request.tools)
+    has_more = any(each.pictures for each in request.messages) or bool(request.tools)
     if facts.keeps_special_tokens_as_text and not (facts.opens == "gguf" and has_more):
         return None
     texts = [message.text for message in request.messages]

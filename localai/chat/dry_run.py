@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from localai.chat.model_settings import options_in
 from localai.dataclass import dataclass
-from localai.options import options_set
+from localai.sampling_options import options_set
 from localai.stores.presets import chain_of, find_preset
 from localai.types import ChatRequest, Options, ResolvedModel
 

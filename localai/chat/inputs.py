@@ -23,7 +23,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import content_of, missing_file, user_path
 from localai.patterns import lazy_pattern
-from localai.types import Image
+from localai.types import Picture
 from localai.units import mebibytes_text
 from localai.wires.pictures import kind_of, require_bounded
 
@@ -34,7 +34,7 @@ _SILENCE_S = 2.0
 _FENCES = lazy_pattern(r"^[^\S\n]*(`{3,})", re.MULTILINE)
 _FENCE_OF_FILE = lazy_pattern(r"[^\n]+:\n`{3,}\n")
 _FENCED = lazy_pattern(r"(?P<name>[^\n]+):\n(?P<fence>`{3,})\n.*?\n(?P=fence)\n\n", re.DOTALL)
-_IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
+_PICTURE_LIMIT_BYTES = 32 * 1024 * 1024
 
 
 def read_text(stream: BinaryIO, *, on_wait: Callable[[], None]) -> str:
@@ -159,25 +159,25 @@ def _on_one_line(name: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
-def read_image(name: str) -> Image:
+def read_picture(name: str) -> Picture:
     """The picture at that path, or on stdin for `-`. Raises NotFound, and InvalidInput if it is no
     PNG, JPEG, GIF or WebP, or has more than 32 MiB or 200 million pixels."""
-    content = _image_bytes(name)
+    content = _picture_bytes(name)
     if (kind := kind_of(content)) is not None:
         require_bounded(content, name)
-        return Image(content, kind.media_type)
+        return Picture(content, kind.media_type)
     raise InvalidInput(
         f"{name} is no picture that models read (PNG, JPEG, GIF, WebP)",
         hint=f"a text or a PDF is added by -f {shlex.quote(name)}",
     )
 
 
-def _image_bytes(name: str) -> bytes:
+def _picture_bytes(name: str) -> bytes:
     if name != "-" or sys.stdin is None:
-        return _content_of(name, _IMAGE_LIMIT_BYTES)
+        return _content_of(name, _PICTURE_LIMIT_BYTES)
     if sys.stdin.isatty():
         raise InvalidInput("- is stdin, and no picture can be typed", hint="-a FILE")
-    content = sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
-    if len(content) > _IMAGE_LIMIT_BYTES:
-        raise InvalidInput(f"stdin has more than {mebibytes_text(_IMAGE_LIMIT_BYTES)}")
+    content = sys.stdin.buffer.read(_PICTURE_LIMIT_BYTES + 1)
+    if len(content) > _PICTURE_LIMIT_BYTES:
+        raise InvalidInput(f"stdin has more than {mebibytes_text(_PICTURE_LIMIT_BYTES)}")
     return content

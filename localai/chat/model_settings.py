@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from localai.options import overlaid_options
+from localai.sampling_options import overlaid_options
 from localai.types import Options, ResolvedModel
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ _OF_PICTURES: Final = lazy_pattern(r"image|picture|vision|multi-?modal|mmproj", 
 
 def count_pictures(messages: Iterable[Message]) -> int:
     """How many pictures the messages have."""
-    return sum(len(message.images) for message in messages)
+    return sum(len(message.pictures) for message in messages)
 
 
-def is_blind(model: ResolvedModel) -> bool:
+def takes_no_pictures(model: ResolvedModel) -> bool:
     """Whether the model is known to take no pictures. If that is unknown, its provider decides."""
     return model.capabilities is not None and "vision" not in model.capabilities
 
@@ -32,7 +32,7 @@ def is_blind(model: ResolvedModel) -> bool:
 def require_vision(model: ResolvedModel, paths: Paths, *asked: object) -> None:
     """Raise InvalidInput if the model is known to take no pictures. It names a model that does, in
     a line that ends with the words `asked`."""
-    if is_blind(model):
+    if takes_no_pictures(model):
         from localai.providers.able_models import cannot_see
 
         raise cannot_see(model, paths, *asked)
@@ -41,7 +41,7 @@ def require_vision(model: ResolvedModel, paths: Paths, *asked: object) -> None:
 def as_seen(request: ChatRequest, paths: Paths) -> ChatRequest:
     """The request without the pictures that its model cannot see. Raises InvalidInput if the
     question itself has some, which the answer would be about."""
-    if not is_blind(request.model) or not count_pictures(request.messages):
+    if not takes_no_pictures(request.model) or not count_pictures(request.messages):
         return request
     if (without := without_earlier(request)) is None:
         require_vision(request.model, paths)
@@ -52,10 +52,10 @@ def without_earlier(request: ChatRequest) -> ChatRequest | None:
     """The request without the pictures of earlier questions; None if there are none, or the
     question itself has some, which the answer would be about."""
     asked = [message for message in request.messages if message.role == "user"]
-    if (asked and asked[-1].images) or not count_pictures(request.messages):
+    if (asked and asked[-1].pictures) or not count_pictures(request.messages):
         return None
     return replace(
-        request, messages=tuple(replace(message, images=()) for message in request.messages)
+        request, messages=tuple(replace(message, pictures=()) for message in request.messages)
     )
 
 
@@ -72,10 +72,10 @@ def refusal_doubt(request: ChatRequest) -> str:
     return f"{model} takes no pictures: it is asked without the {count} of this conversation"
 
 
-def blindness_doubt(request: ChatRequest) -> str | None:
+def unseen_doubt(request: ChatRequest) -> str | None:
     """What is to be said of the pictures that `as_seen` takes out; None if there are none."""
     count = count_pictures(request.messages)
-    if not is_blind(request.model) or not count:
+    if not takes_no_pictures(request.model) or not count:
         return None
     model = name_in_a_line(request.model)
     return f"{model} cannot see the {counted(count, 'picture')} of this conversation"

@@ -17,7 +17,7 @@ from localai.chat.chat_template import chat_template_for
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import content_key
-from localai.options import options_set, overlaid_options
+from localai.sampling_options import options_set, overlaid_options
 from localai.sizing.context import ANSWER_TOKENS
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 

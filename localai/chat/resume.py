@@ -121,16 +121,16 @@ def _tree(database: Database, conversation_id: str) -> TurnTree:
 
 
 def _turn(message: StoredMessage, pictures: Sequence[StoredPicture], usage: Usage | None) -> Turn:
-    images = tuple(picture.image for picture in pictures if picture.image is not None)
+    kept = tuple(each.picture for each in pictures if each.picture is not None)
     return Turn(
         0,
         None,
-        message.as_message(images),
+        message.as_message(kept),
         model=None if message.model is None else f"{message.provider}/{message.model}",
         zone=message.zone,
         finish_reason=message.finish_reason,
         stored_id=message.id,
         context_tokens=None if usage is None else conversation_tokens(usage),
-        lost_pictures=len(pictures) - len(images),
+        lost_pictures=len(pictures) - len(kept),
         preset=message.preset,
     )

@@ -20,8 +20,8 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import as_path, user_path, write_atomically
 from localai.near_names import did_you_mean
-from localai.options import options_set, parse_json_options
-from localai.paths import private_dir, require_own
+from localai.paths import private_dir, require_owned_by_user
+from localai.sampling_options import options_set, parse_json_options
 from localai.types import Options
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def find_template(name: str, paths: Paths) -> Template:
             file = folder / f"{name}{suffix}"
             if file.is_file():
                 if folder != BUNDLED:
-                    require_own(file, "the template")
+                    require_owned_by_user(file, "the template")
                 return read_template(file)
     known = sorted(file.stem for file in _files(paths))
     raise NotFound(

@@ -20,9 +20,9 @@ from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 import typer
 
-from localai.commands.options import PAIR
+from localai.commands.common_options import PAIR
 from localai.dataclass import dataclass
-from localai.options import SAMPLING_OPTIONS, SamplingOption
+from localai.sampling_options import SAMPLING_OPTIONS, SamplingOption
 
 _PARAMETER: Final = "ask_options"
 _SAMPLING: Final = "sampling"

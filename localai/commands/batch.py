@@ -24,7 +24,7 @@ from localai.chat.off_device import prompt_destination
 from localai.chat.recorder import UsageRecorder
 from localai.chat.select import select_model
 from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
-from localai.commands.options import PairCommand, Quiet
+from localai.commands.common_options import PairCommand, Quiet
 from localai.commands.parsed_ask_options import parse_ask_options
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config

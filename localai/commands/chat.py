@@ -19,12 +19,12 @@ from localai.chat.recorder import DatabaseRecorder, Recorder
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
 from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
+from localai.commands.common_options import Json, PairCommand, Quiet
 from localai.commands.conflicts import refuse_conflicts, warn_of_a_number
 from localai.commands.dry_run import save_line, show_dry_run
 from localai.commands.one_shot import Showing, show_one
-from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.parsed_ask_options import parse_ask_options
-from localai.commands.question import Question, gather_question, read_files, read_images
+from localai.commands.question import Question, gather_question, read_files, read_pictures
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import (
@@ -170,13 +170,13 @@ def chat(
         one_shot = one_shot or template.asks_by_itself or bool(file)
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     files = read_files(file or [], output, yes=yes)
-    images = read_images(attachment or [], output)
+    pictures = read_pictures(attachment or [], output)
     question = Question("")
     if not in_session and not more:
         question = gather_question(
             prompt,
             files,
-            tuple(images.values()),
+            tuple(pictures.values()),
             parsed.template,
             parsed.parameters,
             output,
@@ -221,9 +221,9 @@ def chat(
     doubts = settings_doubts(settings, selected.model, config)
     for doubt in doubts:
         output.warn(doubt)
-    if images:
-        pictures = [word for name in attachment or [] for word in ("-a", name)]
-        require_vision(selected.model, paths, *pictures, *(prompt or ()))
+    if pictures:
+        attached = [word for name in attachment or [] for word in ("-a", name)]
+        require_vision(selected.model, paths, *attached, *(prompt or ()))
     if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:
         output.warn(loss)
     announced = dict.fromkeys(doubts)
@@ -231,7 +231,7 @@ def chat(
     tree = None if stored is None else stored.tree
     conversation = Conversation(asker, recorder(stored), tree)
     if dry_run:
-        request = conversation.would_ask(question.text, question.images)
+        request = conversation.would_ask(question.text, question.pictures)
         show_dry_run(selected, request, ask_options, parsed, output)
         return 0
     if in_session:
@@ -248,7 +248,7 @@ def chat(
             records=records,
             title=title or (None if stored is None else stored.title),
             files=files,
-            pictures=images,
+            pictures=pictures,
             template=template,
             parameters=parsed.parameters,
         )
@@ -257,7 +257,7 @@ def chat(
     called = title or (question.title if stored is None else None)
     if called is not None:
         conversation.rename(one_line(called, _TITLE_COLUMNS))
-    events = conversation.more() if more else conversation.ask(question.text, question.images)
+    events = conversation.more() if more else conversation.ask(question.text, question.pictures)
     return show_one(conversation, events, writer, showing)
 
 

@@ -15,8 +15,8 @@ from localai.config import SETTINGS, Config, load, model_key
 from localai.config.endpoints import endpoint_values
 from localai.config.models import FILE_FIELDS, model_fields, model_values
 from localai.config.settings import KV_TYPES
-from localai.options import SAMPLING_OPTIONS
 from localai.paths import Paths, locate
+from localai.sampling_options import SAMPLING_OPTIONS
 from localai.types import Think, Zone
 
 Value = tuple[str, str]

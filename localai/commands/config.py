@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from localai import config as settings
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.commands.verbs import Verbs
 from localai.config.endpoints import endpoint_values
 from localai.config.models import model_values

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.commands.settings import load_settings
 from localai.cost.summary import By, Total, overall, since, summarise
 from localai.database import UsageRow, existing_database

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json, Quiet
+from localai.commands.common_options import Json, Quiet
 from localai.commands.settings import load_settings
 from localai.library.copy import copy_model
 from localai.output.models import STORE_NAMES

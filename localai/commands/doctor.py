@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json, Yes
+from localai.commands.common_options import Json, Yes
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
 from localai.output.output import Output
 

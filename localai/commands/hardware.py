@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json, Profile, machine_of
+from localai.commands.common_options import Json, Profile, machine_of
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.output.hardware import machine_facts

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.commands.settings import load_settings, open_pool
 from localai.library.available import available_models, bytes_here, is_used
 from localai.output.models import USED_BY, print_models

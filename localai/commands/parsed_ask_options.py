@@ -11,7 +11,7 @@ from localai.config import Config, parse_duration
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import user_path
-from localai.options import parse_options
+from localai.sampling_options import parse_options
 from localai.types import Options, Think
 from localai.units import parse_count
 

@@ -9,14 +9,14 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from localai.commands.options import PAIR, SHOT, Json, PairCommand
+from localai.commands.common_options import PAIR, SHOT, Json, PairCommand
 from localai.commands.settings import load_settings
 from localai.commands.verbs import Verbs
 from localai.errors import InvalidInput, NotFound
 from localai.files import as_path
-from localai.options import parse_options
 from localai.output.output import Output
 from localai.output.table import Column
+from localai.sampling_options import parse_options
 from localai.stores.presets import (
     Preset,
     find_preset,
@@ -268,7 +268,7 @@ def _changed(
 ) -> Preset:
     """`preset` with what the flags say."""
     from localai.engine.worker_files import KvType
-    from localai.options import overlaid_options
+    from localai.sampling_options import overlaid_options
 
     if kv is not None and kv not in get_args(KvType):
         raise InvalidInput(f"--kv takes {', '.join(get_args(KvType))}, not {kv!r}")
@@ -312,7 +312,7 @@ def _messages(shots: list[tuple[str, str]]) -> list[Message]:
 
 def _sets(preset: Preset) -> list[str]:
     """What a preset sets, each in a few words."""
-    from localai.options import options_set
+    from localai.sampling_options import options_set
 
     found = ["system prompt"] if preset.system is not None else []
     options = options_set(preset.options)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from localai.chat.privacy_report import Channel, findings, policy
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.commands.settings import load_settings, open_pool
 from localai.config import parse_age
 from localai.database import existing_database

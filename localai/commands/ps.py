@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.engine.lifecycle import workers
 from localai.output.documents.ps import WorkerDocument, ps_document
 from localai.output.output import Output

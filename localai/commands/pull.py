@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.common_options import Json, Profile, Quiet, machine_of
 from localai.commands.fetching import allowed_hosts, pip_ledger
-from localai.commands.options import Json, Profile, Quiet, machine_of
 from localai.commands.settings import load_settings
 from localai.errors import InsufficientResources, InvalidInput
 from localai.fetch.plan import Pulled
@@ -144,7 +144,7 @@ def _preflight(
     from localai.fetch.preflight import preflight
     from localai.providers.gpu_use import idle_gpu
     from localai.providers.registry import providers_on_device
-    from localai.sizing.own_runs import runs_by_name
+    from localai.sizing.past_runs import runs_by_name
 
     # A script that only wants the file must not wait for a measurement.
     asked = dry_run or (is_terminal(output.stderr) and not (output.quiet or output.as_json))
@@ -159,7 +159,7 @@ def _preflight(
         context_tokens=config["engine.context"],
         kv_type=config["engine.kv_type"],
         cache_folder=paths.cache_dir,
-        own_runs=runs.get(plan.name, ()),
+        past_runs=runs.get(plan.name, ()),
         elsewhere=profile is not None,
         gpu_is_used=bool(machine.gpus)
         and profile is None

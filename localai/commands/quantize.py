@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json, Quiet
+from localai.commands.common_options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.library.quantization.plan import QuantizationPlan, plan_quantization
 from localai.library.quantization.run import quantize as do_quantize

@@ -14,7 +14,7 @@ from localai.chat.inputs import is_read_by_others, read_text
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.output.terminal import is_terminal
-from localai.types import Image
+from localai.types import Picture
 from localai.units import bytes_text, counted
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Question:
     """
 
     text: str
-    images: tuple[Image, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     system: str | None = None
     title: str | None = None
 
@@ -45,7 +45,7 @@ class Question:
 def gather_question(
     prompt: Sequence[str] | None,
     files: Sequence[TextFile],
-    images: Sequence[Image],
+    pictures: Sequence[Picture],
     template: Template | None,
     parameters: Mapping[str, str],
     output: Output,
@@ -57,7 +57,7 @@ def gather_question(
     Raises InvalidInput if there is no question, and what the template raises.
     """
     # A complete template does not wait for a person to type.
-    waits = not files and not images and (template is None or not template.asks_by_itself)
+    waits = not files and not pictures and (template is None or not template.asks_by_itself)
     typed = " ".join(prompt) if prompt else ""
     piped = "" if stdin_is_taken else _piped(output, typed=bool(typed), waits=waits)
     text = "\n\n".join(part.strip("\n") for part in (piped, typed) if part.strip())
@@ -76,12 +76,12 @@ def gather_question(
                 f"there is nothing to ask: the template {template.name} is a system prompt alone"
             )
         title = title_of(template, title or "", filled)
-        return Question(filled.prompt, tuple(images), filled.system, title)
+        return Question(filled.prompt, tuple(pictures), filled.system, title)
     if not text:
-        if images:
+        if pictures:
             raise InvalidInput("there is nothing to ask about", hint='such as: "what is in it?"')
         raise InvalidInput("there is nothing to ask", command='localai chat "hello"')
-    return Question(text, tuple(images), title=title)
+    return Question(text, tuple(pictures), title=title)
 
 
 def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -> list[TextFile]:
@@ -124,17 +124,17 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
     return list(gathered.files)
 
 
-def read_images(names: Sequence[str], output: Output) -> dict[str, Image]:
+def read_pictures(names: Sequence[str], output: Output) -> dict[str, Picture]:
     """The pictures of `-a`, by their names; their sizes are shown. Raises NotFound and
     InvalidInput."""
     if not names:
         return {}
-    from localai.chat.inputs import read_image
+    from localai.chat.inputs import read_picture
 
-    images = {name: read_image(name) for name in names}
-    for name, image in images.items():
-        output.note(f"{name}: {image.media_type}, {bytes_text(len(image.data))}")
-    return images
+    pictures = {name: read_picture(name) for name in names}
+    for name, picture in pictures.items():
+        output.note(f"{name}: {picture.media_type}, {bytes_text(len(picture.data))}")
+    return pictures
 
 
 def _piped(output: Output, *, typed: bool, waits: bool) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json, Profile, machine_of
+from localai.commands.common_options import Json, Profile, machine_of
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from localai.paths import Paths
     from localai.recommend.kept_hub import KeptHub
     from localai.recommend.ranking import Recommendation
-    from localai.sizing.speed import OwnRun
+    from localai.sizing.speed import PastRun
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -84,7 +84,7 @@ def recommend(
     # For another machine, this one's runs and models say nothing.
     names = names_on_disk(paths) if profile is None else frozenset()
     runs = _runs(config, paths, names)
-    found = rank(machine, task, installed=names, own_runs=runs, others=new)
+    found = rank(machine, task, installed=names, past_runs=runs, others=new)
     if output.as_json:
         from localai.output.documents.recommend import recommend_document
 
@@ -151,8 +151,8 @@ def _show(
     )
 
 
-def _runs(config: Config, paths: Paths, names: frozenset[str]) -> dict[str, tuple[OwnRun, ...]]:
+def _runs(config: Config, paths: Paths, names: frozenset[str]) -> dict[str, tuple[PastRun, ...]]:
     from localai.providers.registry import providers_on_device
-    from localai.sizing.own_runs import runs_by_name
+    from localai.sizing.past_runs import runs_by_name
 
     return runs_by_name(paths, names, providers_on_device(config))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.common_options import Json, Quiet, Yes, machine_of
 from localai.commands.fetching import allowed_hosts, pip_ledger
-from localai.commands.options import Json, Quiet, Yes, machine_of
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import FinishedWithFailures, InvalidInput
 from localai.output.output import Output

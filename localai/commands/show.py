@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json, Profile, machine_of
+from localai.commands.common_options import Json, Profile, machine_of
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import InvalidInput, NotFound
 from localai.library.details import find_details, memory_table, speed_on

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json, Quiet
+from localai.commands.common_options import Json, Quiet
 from localai.engine.lifecycle import stop as stop_worker
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerInfo

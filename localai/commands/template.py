@@ -16,7 +16,7 @@ from localai.chat.templates import (
     parse_template,
     user_folder,
 )
-from localai.commands.options import Json, Quiet, Yes
+from localai.commands.common_options import Json, Quiet, Yes
 from localai.commands.verbs import Verbs
 from localai.errors import InvalidInput
 from localai.files import cannot_write, write_atomically

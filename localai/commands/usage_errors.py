@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from localai.commands.other_options import (
+from localai.commands.options_of_other_tools import (
     LONG_OF_ONE_DASH,
     Instead,
     instead_of,

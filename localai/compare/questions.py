@@ -11,7 +11,7 @@ from localai.chat.request import AskSettings, build_request, overlaid
 from localai.compare.contestants import Contestant
 from localai.compare.suite.case import Case, Suite, fingerprint, seed_of
 from localai.dataclass import dataclass
-from localai.options import overlaid_options
+from localai.sampling_options import overlaid_options
 from localai.sizing.context import with_a_limit
 from localai.types import ChatRequest, Options, Zone
 

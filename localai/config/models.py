@@ -17,7 +17,7 @@ from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
 
 if TYPE_CHECKING:
-    from localai.options import SamplingOption
+    from localai.sampling_options import SamplingOption
 
 ModelSettings = Mapping[str, Any]
 """What is set for one model, by the names of the fields; what is not set is its maker's."""
@@ -39,7 +39,7 @@ def model_key(key: str) -> tuple[str, str | None] | None:
 
 def model_fields() -> dict[str, Callable[[Any], Any]]:
     """What may be set for a model, and how each value is read; it raises Invalid."""
-    from localai.options import SAMPLING_OPTIONS
+    from localai.sampling_options import SAMPLING_OPTIONS
     from localai.types import Think
 
     own: dict[str, Callable[[Any], Any]] = {

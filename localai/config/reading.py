@@ -20,7 +20,7 @@ from localai.config.settings import BY_KEY, ENDPOINT_FIELDS, SETTINGS, parse_val
 from localai.config.values import Invalid
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.paths import Paths, require_own
+from localai.paths import Paths, require_owned_by_user
 
 Origin = Literal["default", "file", "environment", "flag"]
 
@@ -120,7 +120,7 @@ def _value_of_file(key: str, raw: Any, where: str) -> Any:
 def read_file(file: Path) -> str:
     """The text of the configuration file; empty if there is none. Raises InvalidInput, also if the
     file is another user's: it decides where prompts go."""
-    require_own(file, "the configuration file")
+    require_owned_by_user(file, "the configuration file")
     try:
         # Editors on Windows begin a file with a byte-order mark.
         return file.read_text(encoding="utf-8-sig")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from localai.database.benchmarks import Benchmarks, BenchRunRow, OwnRate
+from localai.database.benchmarks import Benchmarks, BenchRunRow, MeasuredRate
 from localai.database.conversations import StoredMessage
 from localai.database.history import ConversationSummary, Criteria, History, Hit
 from localai.database.ledgers import DecodeRow, Ledgers, UsageRow
@@ -21,7 +21,7 @@ __all__ = [
     "Database",
     "DecodeRow",
     "Hit",
-    "OwnRate",
+    "MeasuredRate",
     "StoredMessage",
     "StoredPicture",
     "UsageRow",

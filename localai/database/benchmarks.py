@@ -34,7 +34,7 @@ class BenchRunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnRate:
+class MeasuredRate:
     """How fast a model answered on this machine while nothing disturbed it, at the depth of the
     answer's middle; None if unknown."""
 
@@ -57,7 +57,7 @@ class Benchmarks(DatabaseFile):
             )
         return identifier
 
-    def put_bench_cell(self, run_id: str, number: int, document: Any, rate: OwnRate) -> None:
+    def put_bench_cell(self, run_id: str, number: int, document: Any, rate: MeasuredRate) -> None:
         """Store the state of a run's row; it replaces an earlier one."""
         with self.guarded():
             self.db.execute(
@@ -76,7 +76,7 @@ class Benchmarks(DatabaseFile):
 
     def bench_rates(
         self, provider: str, model: str, *, since: float = 0, limit: int = 10
-    ) -> list[OwnRate]:
+    ) -> list[MeasuredRate]:
         """The rates of a model's undisturbed benchmarks on this machine, the newest first, from
         `since` (seconds since the epoch) on."""
         with self.guarded():
@@ -87,7 +87,7 @@ class Benchmarks(DatabaseFile):
                 " ORDER BY created_at DESC LIMIT ?",
                 (provider, model, since, limit),
             ).fetchall()
-        return [OwnRate(**dict(row)) for row in rows]
+        return [MeasuredRate(**dict(row)) for row in rows]
 
     def end_bench_run(self, run_id: str, anchor: float | None) -> None:
         """Note that a run came to its end, and how fast the machine itself was."""

@@ -18,7 +18,7 @@ from localai.dataclass import dataclass
 from localai.errors import DatabaseUnavailable, InvalidInput, NotFound
 from localai.events import Locality
 from localai.near_names import near_names
-from localai.types import Image, Message, Role, ToolCall, Zone
+from localai.types import Message, Picture, Role, ToolCall, Zone
 
 _NEAR_IDS = 4
 _LOOKED_AT = 5000
@@ -48,12 +48,12 @@ class StoredMessage:
     tool_call_id: str | None = None
     preset: str | None = None
 
-    def as_message(self, images: tuple[Image, ...] = ()) -> Message:
+    def as_message(self, pictures: tuple[Picture, ...] = ()) -> Message:
         """The message, with its pictures, in the form for a provider."""
         return Message(
             self.role,
             self.text,
-            images,
+            pictures,
             reasoning=self.reasoning,
             tool_calls=self.tool_calls,
             tool_call_id=self.tool_call_id,
@@ -137,7 +137,7 @@ class Conversations(Pictures):
                 ),
             )
             message_id = int(cursor.lastrowid or 0)
-            self._keep_pictures(message_id, message.images, pictures_limit_bytes)
+            self._keep_pictures(message_id, message.pictures, pictures_limit_bytes)
         return message_id
 
     def set_answer_model(

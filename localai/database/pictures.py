@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from localai.database.file import DatabaseFile
 from localai.dataclass import dataclass
-from localai.types import Image
+from localai.types import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class StoredPicture:
     data: bytes | None
 
     @property
-    def image(self) -> Image | None:
+    def picture(self) -> Picture | None:
         """The picture in the form for a provider; None if it was given up."""
-        return None if self.data is None else Image(self.data, self.media_type)
+        return None if self.data is None else Picture(self.data, self.media_type)
 
 
 class Pictures(DatabaseFile):
@@ -68,23 +68,23 @@ class Pictures(DatabaseFile):
         return int(row[0])
 
     def _keep_pictures(
-        self, message_id: int, images: Sequence[Image], limit_bytes: int | None
+        self, message_id: int, pictures: Sequence[Picture], limit_bytes: int | None
     ) -> None:
         """Keep the pictures of a message, in the transaction that stores it."""
-        for number, image in enumerate(images):
-            digest = hashlib.sha256(image.data).hexdigest()
-            size = len(image.data)
+        for number, picture in enumerate(pictures):
+            digest = hashlib.sha256(picture.data).hexdigest()
+            size = len(picture.data)
             is_kept = limit_bytes is None or size <= limit_bytes
             self.db.execute(
                 "INSERT INTO picture (digest, media_type, size_bytes, data) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (digest) DO UPDATE SET data = coalesce(data, excluded.data)",
-                (digest, image.media_type, size, image.data if is_kept else None),
+                (digest, picture.media_type, size, picture.data if is_kept else None),
             )
             self.db.execute(
                 "INSERT INTO message_picture (message_id, number, digest) VALUES (?, ?, ?)",
                 (message_id, number, digest),
             )
-        if images and limit_bytes is not None:
+        if pictures and limit_bytes is not None:
             self._bound_pictures(limit_bytes)
 
     def _bound_pictures(self, limit_bytes: int) -> None:

@@ -19,7 +19,7 @@ from localai.fetch.partial import RemoteFile, left_bytes
 from localai.formats.gguf_kinds import purpose_of
 from localai.formats.mlx_folder import read_folder
 from localai.sizing.memory import MemoryNeed, project
-from localai.sizing.speed import OwnRun, SpeedRange, decode_work, folder_work, predict_speed
+from localai.sizing.speed import PastRun, SpeedRange, decode_work, folder_work, predict_speed
 from localai.stores.describe import header_capabilities
 from localai.units import bytes_text
 
@@ -64,7 +64,7 @@ def preflight(
     context_tokens: int,
     kv_type: KvType = "f16",
     cache_folder: Path | None = None,
-    own_runs: Sequence[OwnRun] = (),
+    past_runs: Sequence[PastRun] = (),
     elsewhere: bool = False,
     gpu_is_used: bool = False,
 ) -> Preflight:
@@ -99,7 +99,7 @@ def preflight(
         )
         if not unplaced:
             remarks += _memory_remarks(need, limit, available)
-        speed, remark = _speed(plan, need, machine, own_runs, sees_gpu=unplaced)
+        speed, remark = _speed(plan, need, machine, past_runs, sees_gpu=unplaced)
         remarks += remark
     purpose = plan.purpose if plan.header is None else purpose_of(plan.header)
     if purpose is not None:
@@ -155,7 +155,7 @@ def _speed(
     plan: PullPlan,
     need: MemoryNeed,
     machine: Machine,
-    own_runs: Sequence[OwnRun],
+    past_runs: Sequence[PastRun],
     *,
     sees_gpu: bool,
 ) -> tuple[SpeedRange | None, list[str]]:
@@ -172,7 +172,7 @@ def _speed(
         work = in_folder
     depth = min(DEPTH_TOKENS, need.context_tokens // 2)
     sees_gpu = sees_gpu or not need.devices or bool(_devices(need))
-    speed = predict_speed(machine, work, depth_tokens=depth, own_runs=own_runs, use_gpu=sees_gpu)
+    speed = predict_speed(machine, work, depth_tokens=depth, past_runs=past_runs, use_gpu=sees_gpu)
     if sees_gpu:
         return speed, []
     other = predict_speed(machine, work, depth_tokens=depth)

@@ -56,7 +56,7 @@ def copy_model(
         target = paths.models_dir / name
         links = {target / file.name: file for file in stored.path.iterdir() if file.is_file()}
         if not _is_begun(links):
-            own_path(name, paths)
+            path_of_new_model(name, paths)
         return SecondName(stored.name, name, "localai", target, _link(links))
     if stored.store == "ollama":
         old, new = parse_name(stored.name), parse_name(name)
@@ -66,7 +66,7 @@ def copy_model(
     model = resolve_gguf(stored.name, paths, environ)
     links = _links(model, paths.models_dir / f"{name}.gguf")
     if not _is_begun(links):
-        own_path(f"{name}.gguf", paths, name)
+        path_of_new_model(f"{name}.gguf", paths, name)
         _require_free(name, *links)
         private_dir(next(iter(links)).parent)
     # Write the defaults first: if the command is killed between the two, the name must not exist
@@ -76,7 +76,7 @@ def copy_model(
     return SecondName(stored.name, name, "localai", next(iter(links)), how)
 
 
-def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
+def path_of_new_model(file_name: str, paths: Paths, name: str | None = None) -> Path:
     """The path of a new model called `name` in our own store. Raises InvalidInput if the name is
     taken or means something else."""
     name = file_name if name is None else name

@@ -26,7 +26,7 @@ from localai.library.licenses import license_of_card, license_of_name
 from localai.parallel import in_threads
 from localai.providers.registry import facts_of
 from localai.sizing.memory import MemoryNeed, project
-from localai.sizing.own_runs import own_runs
+from localai.sizing.past_runs import past_runs
 from localai.sizing.speed import SpeedRange, decode_work, folder_work, predict_speed
 from localai.stores.inventory import Place, models_on_disk
 from localai.stores.lookup import resolve_model
@@ -210,8 +210,8 @@ def speed_on(
             why = "its config does not say how many experts a token uses"
             return SpeedRange(None, None, None, why, None)
         work = in_folder
-    runs = own_runs(paths, details.model) if this_one else ()
-    return predict_speed(machine, work, own_runs=runs)
+    runs = past_runs(paths, details.model) if this_one else ()
+    return predict_speed(machine, work, past_runs=runs)
 
 
 def _contexts(limit: int | None) -> list[int]:

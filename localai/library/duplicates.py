@@ -52,13 +52,13 @@ _FICLONE: Final = 0x40049409
 @dataclass(frozen=True, slots=True)
 class Copy:
     """One file of a model in a store, by its real path. `names` are the models that it belongs
-    to. `is_own`: it is the user's own file, adopted by a link, and lies in no store."""
+    to. `is_adopted`: it is the user's own file, adopted by a link, and lies in no store."""
 
     store: StoreName
     names: tuple[str, ...]
     path: Path
     status: os.stat_result
-    is_own: bool = False
+    is_adopted: bool = False
 
     @property
     def inode(self) -> tuple[int, int]:
@@ -168,11 +168,11 @@ def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode) or status.st_size < _LEAST_BYTES:
                 continue
-            is_own = not any(path.is_relative_to(root) for root in real_roots)
+            is_adopted = not any(path.is_relative_to(root) for root in real_roots)
             before = found.get(path)
             names = (name,) if before is None else (*before.names, name)
-            found[path] = Copy(store, names, path, status, is_own)
-    for folder in {copy.path.parent for copy in found.values() if not copy.is_own}:
+            found[path] = Copy(store, names, path, status, is_adopted)
+    for folder in {copy.path.parent for copy in found.values() if not copy.is_adopted}:
         _sweep(folder)
     return list(found.values())
 
@@ -211,9 +211,9 @@ def _refused(plan: Duplicate) -> int:
 
 def _refusal(kept: Copy, copy: Copy, used: Mapping[Path, str]) -> str | None:
     """Why `copy` must not become a link to `kept`; None if it may."""
-    if copy.is_own:
+    if copy.is_adopted:
         return f"{copy.path} is your own file, which was adopted and stays as it is"
-    if kept.is_own:
+    if kept.is_adopted:
         # Whoever changed it would change the model in the store.
         return f"{kept.path} is your own file, which was adopted: nothing is linked to it"
     ours, theirs = kept.status, copy.status

@@ -13,7 +13,7 @@ from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
 from localai.output.cells import cells, one_line, wrap
 from localai.output.output import Output, Piece
-from localai.types import Image
+from localai.types import Picture
 from localai.units import UNKNOWN, bytes_text, counted, day_and_minute
 from localai.untrusted import sanitize
 from localai.wires.parts import data_url
@@ -193,7 +193,7 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
         output.line()
         for line in picture_lines(turn):
             output.line((line, "dim"))
-        if turn.message.images or turn.lost_pictures:
+        if turn.message.pictures or turn.lost_pictures:
             output.line()
         return author
     if turn.message.role == "tool":
@@ -216,8 +216,8 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
 def picture_lines(turn: Turn) -> list[str]:
     """The pictures of a question, a line each, and one for those that are no longer kept."""
     lines = [
-        f"(picture: {image.media_type}, {bytes_text(len(image.data))})"
-        for image in turn.message.images
+        f"(picture: {picture.media_type}, {bytes_text(len(picture.data))})"
+        for picture in turn.message.pictures
     ]
     if turn.lost_pictures:
         lines.append(f"({counted(turn.lost_pictures, 'picture')}, no longer kept)")
@@ -232,20 +232,22 @@ def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
     system = system_prompt_of(branch)
     if system:
         parts.append("\n".join(f"> {line}".rstrip() for line in system.splitlines()))
-    images: list[Image] = []
+    pictures: list[Picture] = []
     for turn in turns_of(branch):
         parts.append(f"## {_turn_author(turn)}")
         if turn.message.reasoning:
             thinking = turn.message.reasoning.strip()
             parts.append(f"<details><summary>Thinking</summary>\n\n{thinking}\n\n</details>")
-        for image in turn.message.images:
-            images.append(image)
-            parts.append(f"![picture {len(images)}][picture-{len(images)}]")
+        for picture in turn.message.pictures:
+            pictures.append(picture)
+            parts.append(f"![picture {len(pictures)}][picture-{len(pictures)}]")
         if turn.lost_pictures:
             parts.append(f"({counted(turn.lost_pictures, 'picture')}, no longer kept)")
         parts += filter(None, [turn.message.text.strip()])
         parts += [f"Calls `{call.name}` {call.arguments}" for call in turn.message.tool_calls]
-    parts += [f"[picture-{number}]: {data_url(image)}" for number, image in enumerate(images, 1)]
+    parts += [
+        f"[picture-{number}]: {data_url(picture)}" for number, picture in enumerate(pictures, 1)
+    ]
     return sanitize("\n\n".join(parts)) + "\n"
 
 

@@ -36,6 +36,6 @@ def print_dry_run(found: DryRun, output: Output) -> None:
         output.text(found.rendered.text)
         return
     for message in request.messages:
-        pictures = f" (+{counted(len(message.images), 'picture')})" if message.images else ""
+        pictures = f" (+{counted(len(message.pictures), 'picture')})" if message.pictures else ""
         output.line((f"{message.role}{pictures}:", "bold"))
         output.text(message.text)

@@ -124,7 +124,7 @@ def details_facts(
 
 def _options(model: ResolvedModel) -> str | None:
     """What its maker or a preset sets, in words."""
-    from localai.options import options_set
+    from localai.sampling_options import options_set
 
     options = options_set(model.recommended)
     options.pop("extra", None)

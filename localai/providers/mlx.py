@@ -19,7 +19,6 @@ from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.events import Events, Loading
 from localai.net.framing import ServerRefused
 from localai.net.http import call
-from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
 from localai.providers.memory_before import MemoryBefore
 from localai.providers.worker_chat import (
@@ -29,6 +28,7 @@ from localai.providers.worker_chat import (
     count_tokens,
     worker_body,
 )
+from localai.sampling_options import wire_options
 from localai.sizing.context import counted_context
 from localai.types import ChatRequest, ResolvedModel
 from localai.units import bytes_text
@@ -222,7 +222,7 @@ def _refuse_what_mlx_cannot(request: ChatRequest, paths: Paths) -> None:
                 f"MLX has no option {name!r}",
                 hint=f"beside the common ones it has: {', '.join(sorted(_OWN_OPTIONS))}",
             )
-    sees = any(message.images for message in request.messages)
+    sees = any(message.pictures for message in request.messages)
     if sees or request.schema is not None:
         from localai.providers.able_models import only_by_gguf
 

@@ -169,9 +169,9 @@ class Ollama(Provider):
         facts = self._daemon.facts(self._daemon.find(model))
         refuse_cloud(self._config, model, facts.remote)
         if facts.capabilities is not None and "vision" not in facts.capabilities:
-            _refuse_images(request)
+            _refuse_pictures(request)
         loaded = None if facts.remote else (self._daemon.loaded(model) or {}).get("context_length")
-        start = facts.own_context or self._config["engine.context"]
+        start = facts.makers_context or self._config["engine.context"]
         context = choose_context(
             asked=_asked_context(request),
             loaded=loaded,
@@ -192,7 +192,7 @@ class Ollama(Provider):
             clock=clock,
             remote=facts.remote,
             limit=facts.context_limit,
-            own_system=facts.system_prompt,
+            makers_system=facts.system_prompt,
             think=wire_think(request.think, facts.capabilities, facts.family),
             doubt=think_doubt(
                 model,
@@ -229,7 +229,7 @@ class Ollama(Provider):
             system_prompt=facts.system_prompt,
             # Ollama applies the model's other options itself; a limit of ours would replace the
             # model's.
-            recommended=Options(max_tokens=facts.own_limit),
+            recommended=Options(max_tokens=facts.makers_limit),
         )
 
 
@@ -242,6 +242,6 @@ def _asked_context(request: ChatRequest) -> int | None:
     return request.context_tokens or request.options.extra.get("num_ctx")
 
 
-def _refuse_images(request: ChatRequest) -> None:
-    if any(message.images for message in request.messages):
+def _refuse_pictures(request: ChatRequest) -> None:
+    if any(message.pictures for message in request.messages):
         raise InvalidInput(f"ollama/{request.model.id} cannot see pictures", command="localai list")

@@ -19,8 +19,8 @@ from localai.types import Capability
 from localai.wires.ollama.model import (
     capabilities_of,
     context_limit_of,
-    own_context_of,
-    own_limit_of,
+    makers_context_of,
+    makers_limit_of,
     remote_of,
     think_switches_of,
 )
@@ -38,8 +38,8 @@ class Facts:
     family: str = ""
     capabilities: frozenset[Capability] | None = None
     context_limit: int | None = None
-    own_context: int | None = None
-    own_limit: int | None = None
+    makers_context: int | None = None
+    makers_limit: int | None = None
     system_prompt: str | None = None
     remote: str | None = None
     may_think_off: bool | None = None
@@ -56,8 +56,8 @@ def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
         family=(show.get("details") or {}).get("family") or "",
         capabilities=capabilities_of(show),
         context_limit=context_limit_of(show),
-        own_context=own_context_of(show),
-        own_limit=own_limit_of(show),
+        makers_context=makers_context_of(show),
+        makers_limit=makers_limit_of(show),
         system_prompt=show.get("system") or None,
         remote=remote or remote_of(show),
         may_think_off=may_think_off,

@@ -63,7 +63,7 @@ class Question:
     clock: AnswerClock
     remote: str | None
     limit: int | None
-    own_system: str | None
+    makers_system: str | None
     think: bool | str | None
     doubt: str | None
     context_tokens: int
@@ -99,7 +99,7 @@ class Question:
         piece, and what `Provider.stream` raises."""
         limits = self.clock.limits = limits_of(self.request, self.context_tokens)
         body = chat_body(
-            _without_own_system(self.asked, self.own_system),
+            _without_makers_system(self.asked, self.makers_system),
             context_tokens=self.context_tokens if self.tells_context else None,
             may_shift=self.may_shift,
             think=self.think,
@@ -263,7 +263,7 @@ def _held_back(reader: ChunkReader, splitter: ReasoningSplitter) -> Iterator[Eve
     yield from splitter.close()
 
 
-def _without_own_system(request: ChatRequest, own: str | None) -> ChatRequest:
+def _without_makers_system(request: ChatRequest, own: str | None) -> ChatRequest:
     """The request without the model's own system prompt. Ollama puts that in front by itself,
     before the model's own messages; one that is sent would come after them."""
     others = request.messages[1:]

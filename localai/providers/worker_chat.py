@@ -19,7 +19,7 @@ from localai.events import Doubt, Event, Events, Loading, Locality, Process
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
-from localai.providers.own_prompts import own_prompt
+from localai.providers.prompts_rendered_here import prompt_rendered_here
 from localai.providers.provider import Provider, RenderedPrompt
 from localai.providers.worker_templates import (
     TemplateWatch,
@@ -187,7 +187,7 @@ def answer_of_worker(
     template = TemplateWatch(lease, body)
     try:
         with template:
-            prompt = own_prompt(lease, request, body, render, made)
+            prompt = prompt_rendered_here(lease, request, body, render, made)
             path, sent_body = "/v1/chat/completions", body
             if prompt is not None:
                 _refuse_budget(body)
@@ -273,7 +273,7 @@ def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPro
 
     body = worker_body(request)
     try:
-        made = own_prompt(lease, request, body, rendered_in_time)
+        made = prompt_rendered_here(lease, request, body, rendered_in_time)
         pieces = [(rendered_in_time(lease, body), False)] if made is None else made.pieces
         tokens = sum(
             1 if isinstance(part, int) else _count(lease, part, is_first=number == 0)

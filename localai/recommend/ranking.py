@@ -29,7 +29,7 @@ from localai.hardware.facts import Machine
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 from localai.recommend.hub_model import HubModel
 from localai.recommend.memory_for_models import MemoryForModels, memory_for_models
-from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, predict_speed, slowdown_of
+from localai.sizing.speed import DecodeWork, PastRun, SpeedRange, predict_speed, slowdown_of
 from localai.units import bytes_text
 
 Candidate = Entry | HubModel
@@ -101,7 +101,7 @@ class _Situation:
     memory: MemoryForModels
     task: Task
     installed: Collection[str]
-    own_runs: Mapping[str, Sequence[OwnRun]]
+    past_runs: Mapping[str, Sequence[PastRun]]
     slowdown: float
 
 
@@ -110,16 +110,16 @@ def recommend(
     task: Task = "chat",
     *,
     installed: Collection[str] = (),
-    own_runs: Mapping[str, Sequence[OwnRun]] | None = None,
+    past_runs: Mapping[str, Sequence[PastRun]] | None = None,
     others: Sequence[Candidate] = (),
 ) -> list[Recommendation]:
     """Every model of the catalogue, and of `others`, that is for `task`, the best for `machine`
     first, those that do not fit last.
 
-    `installed` are names of models on this machine. `own_runs` are this machine's runs by model
+    `installed` are names of models on this machine. `past_runs` are this machine's runs by model
     name, in MLX too; they correct the predictions for the other models, too.
     """
-    runs = own_runs or {}
+    runs = past_runs or {}
     asked = _Situation(
         machine, memory_for_models(machine), task, installed, runs, _slowdown(machine, runs)
     )
@@ -129,12 +129,12 @@ def recommend(
     return sorted(found, key=lambda each: _order(each, task, lively_first=lively))
 
 
-def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> float:
+def _slowdown(machine: Machine, past_runs: Mapping[str, Sequence[PastRun]]) -> float:
     """Returns a factor for the time of a token, from runs of the catalogue's models; 1 if
     unknown."""
     factors = []
-    for name, work in _known_works(own_runs):
-        factor = slowdown_of(machine, work, runs) if (runs := own_runs[name]) else None
+    for name, work in _known_works(past_runs):
+        factor = slowdown_of(machine, work, runs) if (runs := past_runs[name]) else None
         if factor is not None:
             factors.append(factor)
     return median(factors) if factors else 1.0
@@ -219,7 +219,7 @@ def _speed(entry: Candidate, file: File, context_tokens: int, asked: _Situation)
         asked.machine,
         work,
         depth_tokens=_DEPTH_TOKENS,
-        own_runs=asked.own_runs.get(file.name, ()),
+        past_runs=asked.past_runs.get(file.name, ()),
         slowdown=asked.slowdown,
     )
 

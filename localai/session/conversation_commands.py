@@ -222,12 +222,12 @@ def edit(session: Session, argument: str) -> None:
     back, question = conversation.last_answer, conversation.question(number)
     conversation.go_to_parent(question)
     if text:
-        session.ask(text, question.message.images)
+        session.ask(text, question.message.pictures)
         return
-    session.edit = Edit(question.message.text, back, question.message.images)
+    session.edit = Edit(question.message.text, back, question.message.pictures)
     session.output.note("change the question; Enter asks it, Ctrl-C leaves all as it was")
-    if images := question.message.images:
-        session.output.note(f"{counted(len(images), 'picture')} of it will go along")
+    if pictures := question.message.pictures:
+        session.output.note(f"{counted(len(pictures), 'picture')} of it will go along")
 
 
 def fork(session: Session, argument: str) -> None:

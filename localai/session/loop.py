@@ -60,7 +60,7 @@ def _handle(session: Session, line: str) -> None:
             if typed.kind == "command":
                 run_command(session, typed.name, typed.argument)
             else:
-                session.ask(typed.argument, () if edited is None else edited.images)
+                session.ask(typed.argument, () if edited is None else edited.pictures)
     except LocalaiError as error:
         session.say_error(error)
     except KeyboardInterrupt:

@@ -15,8 +15,8 @@ from localai.config import parse_duration
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.library.available import is_named, models_by_provider
-from localai.options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.output.cells import one_line
+from localai.sampling_options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
 from localai.types import Options, ResolvedModel, Think

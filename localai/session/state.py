@@ -21,7 +21,7 @@ from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.output import Output
 from localai.session.hints import hint_here, line_here
 from localai.session.interrupts import Interrupts
-from localai.types import Image
+from localai.types import Picture
 
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Edit:
     """A question that stands at the prompt to be changed. `back` is the turn to return to if the
-    user does not ask it; `images` stay with it."""
+    user does not ask it; `pictures` stay with it."""
 
     text: str
     back: Turn | None
-    images: tuple[Image, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Session:
     output: Output = field(default_factory=lambda: Output("chat"))
     interrupts: Interrupts = field(default_factory=Interrupts)
     files: list[TextFile] = field(default_factory=list)
-    pictures: dict[str, Image] = field(default_factory=dict)
+    pictures: dict[str, Picture] = field(default_factory=dict)
     template: Template | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     title: str | None = None
@@ -123,7 +123,7 @@ class Session:
             self.system_before = None
         self.decode_tokens_per_s = None
 
-    def ask(self, question: str, images: tuple[Image, ...] = ()) -> None:
+    def ask(self, question: str, pictures: tuple[Picture, ...] = ()) -> None:
         """Ask, with the waiting files, pictures and template, and show the answer."""
         text, before = with_files(self.files, question), self.asker.settings
         # The question gives the conversation its title, not the first line of a file.
@@ -135,10 +135,10 @@ class Session:
         if title is not None and self.title is None and not self.conversation.turns:
             self.title = title_from(title)
             self.conversation.rename(self.title)
-        images = (*images, *self.pictures.values())
+        pictures = (*pictures, *self.pictures.values())
         self.files, self.pictures, self.template = [], {}, None
         try:
-            self.answer(self.conversation.ask(text, images))
+            self.answer(self.conversation.ask(text, pictures))
         finally:
             self.asker.settings = before
 

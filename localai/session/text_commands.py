@@ -12,7 +12,7 @@ from typing import Final, TextIO
 
 from localai.chat.file_arguments import GatheredFiles, gather_files, some_of
 from localai.chat.filling import filled_system
-from localai.chat.inputs import read_image
+from localai.chat.inputs import read_picture
 from localai.chat.pictures import require_vision
 from localai.chat.templates import Template, find_template, list_templates
 from localai.errors import InvalidInput, NotFound
@@ -59,18 +59,18 @@ def attach(session: Session, argument: str) -> None:
     elif argument:
         require_vision(session.asker.chosen.model, session.asker.paths)
         try:
-            session.pictures[argument] = read_image(argument)
+            session.pictures[argument] = read_picture(argument)
         except NotFound:
             names = _split(argument)
             if names == [argument]:
                 raise
-            session.pictures |= {name: read_image(name) for name in names}
+            session.pictures |= {name: read_picture(name) for name in names}
     if not session.pictures:
         session.output.note("no picture goes with the next question")
-    for named, image in session.pictures.items():
+    for named, picture in session.pictures.items():
         name = one_line(named, max(20, session.output.columns - 50))
-        size = bytes_text(len(image.data))
-        session.output.note(f"{name}: {image.media_type}, {size}; goes with the next question")
+        size = bytes_text(len(picture.data))
+        session.output.note(f"{name}: {picture.media_type}, {size}; goes with the next question")
 
 
 def _take(session: Session, gathered: GatheredFiles) -> None:

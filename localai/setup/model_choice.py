@@ -181,9 +181,9 @@ def _is_here(name: str, config: Config, providers: ProviderPool) -> bool:
 def _ranked(machine: Machine, config: Config, paths: Paths) -> list[Recommendation]:
     from localai.providers.registry import providers_on_device
     from localai.recommend.ranking import recommend
-    from localai.sizing.own_runs import runs_by_name
+    from localai.sizing.past_runs import runs_by_name
     from localai.stores.inventory import names_on_disk
 
     installed = names_on_disk(paths)
     runs = runs_by_name(paths, installed, providers_on_device(config))
-    return recommend(machine, "chat", installed=installed, own_runs=runs)
+    return recommend(machine, "chat", installed=installed, past_runs=runs)

@@ -28,8 +28,8 @@ _TEMPLATE_TOKENS: Final = 64
 _TOOL_TEMPLATE_BYTES: Final = 2048
 # The assumed tokens of a picture. Models that see in tiles use more for a very large one. Reserve
 # twice as much where an underestimate would be fatal.
-_IMAGE_TOKENS: Final = 1024
-_GENEROUS_IMAGE_TOKENS: Final = 2 * _IMAGE_TOKENS
+_PICTURE_TOKENS: Final = 1024
+_GENEROUS_PICTURE_TOKENS: Final = 2 * _PICTURE_TOKENS
 # English has 4 bytes a token, code 3, Japanese 2 to 3, figures and rare scripts fewer. No
 # tokenizer makes more tokens of a text than it has bytes.
 _BYTES_PER_TOKEN: Final = 3
@@ -44,7 +44,7 @@ _SHARED_STEP_TOKENS: Final = 256
 def guessed_context(request: ChatRequest) -> int:
     """The tokens that the messages and their answer may take, estimated from the bytes of the
     text."""
-    return _answer(request) + _prompt(request, _BYTES_PER_TOKEN, _IMAGE_TOKENS)
+    return _answer(request) + _prompt(request, _BYTES_PER_TOKEN, _PICTURE_TOKENS)
 
 
 def choose_context(
@@ -120,8 +120,8 @@ def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], 
     limits = (request.context_tokens, request.model.context_limit)
     limit = min((limit for limit in limits if limit is not None), default=None)
     # Only the projector knows how many tokens a picture takes.
-    beside = _answer(request) + _IMAGE_TOKENS * _images(request)
-    most = beside + _prompt(request, _LEAST_BYTES_PER_TOKEN, image_tokens=0)
+    beside = _answer(request) + _PICTURE_TOKENS * _pictures(request)
+    most = beside + _prompt(request, _LEAST_BYTES_PER_TOKEN, picture_tokens=0)
     if most <= (have_tokens if limit is None else min(have_tokens, limit)):
         return have_tokens
     prompt = count()
@@ -143,7 +143,7 @@ def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], 
 
 def generous_context(request: ChatRequest) -> int:
     """A cautious upper estimate of the tokens of prompt and answer."""
-    prompt = _prompt(request, _GENEROUS_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
+    prompt = _prompt(request, _GENEROUS_BYTES_PER_TOKEN, _GENEROUS_PICTURE_TOKENS)
     needed = prompt + _answer(request)
     return min(needed, request.model.context_limit or needed)
 
@@ -160,16 +160,16 @@ def _answer(request: ChatRequest) -> int:
 
 
 def _most_prompt(request: ChatRequest) -> int:
-    return _prompt(request, _LEAST_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
+    return _prompt(request, _LEAST_BYTES_PER_TOKEN, _GENEROUS_PICTURE_TOKENS)
 
 
-def _images(request: ChatRequest) -> int:
-    return sum(len(message.images) for message in request.messages)
+def _pictures(request: ChatRequest) -> int:
+    return sum(len(message.pictures) for message in request.messages)
 
 
-def _prompt(request: ChatRequest, bytes_per_token: int, image_tokens: int) -> int:
+def _prompt(request: ChatRequest, bytes_per_token: int, picture_tokens: int) -> int:
     text = _text_bytes(request) // bytes_per_token
-    return text + _TEMPLATE_TOKENS * len(request.messages) + image_tokens * _images(request)
+    return text + _TEMPLATE_TOKENS * len(request.messages) + picture_tokens * _pictures(request)
 
 
 def _text_bytes(request: ChatRequest) -> int:

@@ -14,7 +14,7 @@ The time that one token takes on a device is
 and where a model is spread over devices, each takes its part in turn. The constants are read off
 real machines, see `localai.sizing.devices`. What is lost to other programs, heat or a
 battery is not in it. A run of the same model on this machine is worth more than all of that: it
-corrects the result (`OwnRun`).
+corrects the result (`PastRun`).
 
 Owns the arithmetic. Reads no file and measures nothing.
 """
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _TYPICAL_LAYERS: Final = 32
 _TYPICAL_VOCABULARY: Final = 100_000
 
-_OWN_SPREAD: Final = 1.1
+_PAST_SPREAD: Final = 1.1
 # Experts are many small matrices, which some GPUs read less well: an M5 Max with gpt-oss 20B is at
 # 0.7 of what is predicted, an M4 Pro with Qwen 3 30B-A3B at 1.16.
 _LITTLE: Final = 1 / 3
@@ -80,7 +80,7 @@ class DecodeWork:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnRun:
+class PastRun:
     """One answer of the model on this machine: its rate, and the average number of tokens before
     each token.
 
@@ -143,25 +143,25 @@ def predict_speed(
     work: DecodeWork,
     *,
     depth_tokens: int = 0,
-    own_runs: Sequence[OwnRun] = (),
+    past_runs: Sequence[PastRun] = (),
     use_gpu: bool = True,
     slowdown: float = 1.0,
 ) -> SpeedRange:
     """How fast `machine` decodes `work` once `depth_tokens` are in the context.
 
-    `own_runs` are runs of the same model in the same quantization on this very machine, the newest
+    `past_runs` are runs of the same model in the same quantization on this very machine, the newest
     first. Without own runs, `slowdown` (from other models) corrects the prediction. `use_gpu=False`
     is for an engine that uses no GPU.
     """
     devices = decode_devices(machine, use_gpu=use_gpu, stored=work.stored)
     if isinstance(devices, str):
-        return _without_bandwidth(devices, own_runs)
+        return _without_bandwidth(devices, past_runs)
     parts = _spread(devices, work)
     if parts is None:
         return SpeedRange(None, None, None, "it does not fit in the machine's memory", None)
     seconds = _token_s(parts, work, depth_tokens)
-    if own_runs:
-        return _corrected(seconds, parts, work, own_runs)
+    if past_runs:
+        return _corrected(seconds, parts, work, past_runs)
     assumed = any(device.confidence == "assumed" for device, _ in parts)
     spread = max(device.spread for device, _ in parts)
     if work.reads_little:
@@ -179,27 +179,27 @@ def predict_speed(
 
 
 def slowdown_of(
-    machine: Machine, work: DecodeWork, own_runs: Sequence[OwnRun], *, use_gpu: bool = True
+    machine: Machine, work: DecodeWork, past_runs: Sequence[PastRun], *, use_gpu: bool = True
 ) -> float | None:
     """How many times longer than predicted a token took, by the runs of one model. Below 1: faster
     than predicted. None if there are no runs, none is predictable, or they are implausible."""
     devices = decode_devices(machine, use_gpu=use_gpu, stored=work.stored)
     parts = None if isinstance(devices, str) else _spread(devices, work)
-    if parts is None or not own_runs:
+    if parts is None or not past_runs:
         return None
-    factor = _better_runs(parts, work, own_runs)
+    factor = _better_runs(parts, work, past_runs)
     return factor if 1 / _MUCH_SLOWER < factor < _MUCH_SLOWER else None
 
 
 def _better_runs(
-    parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, own_runs: Sequence[OwnRun]
+    parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, past_runs: Sequence[PastRun]
 ) -> float:
     """How many times longer than predicted a token took. Other programs can only slow a run down,
     so the faster runs count. Runs far from what is predicted were those of an engine on another
     device, or disturbed: they count only where there are no others."""
     factors = sorted(
         1 / run.decode_tokens_per_s / _token_s(parts, work, run.depth_tokens)
-        for run in own_runs[:_RUNS_THAT_COUNT]
+        for run in past_runs[:_RUNS_THAT_COUNT]
     )
     near = [each for each in factors if 1 / _MUCH_SLOWER < each < _MUCH_SLOWER] or factors
     return near[(len(near) - 1) // 4]
@@ -209,31 +209,31 @@ def _corrected(
     seconds: float,
     parts: Sequence[tuple[DecodeDevice, float]],
     work: DecodeWork,
-    own_runs: Sequence[OwnRun],
+    past_runs: Sequence[PastRun],
 ) -> SpeedRange:
     """Seconds a token at this depth, scaled from the runs by the predicted ratio."""
-    factor = _better_runs(parts, work, own_runs)
+    factor = _better_runs(parts, work, past_runs)
     rate = 1 / (seconds * factor)
     if factor < _MUCH_SLOWER:
-        return _around(rate, _OWN_SPREAD, _own_basis(own_runs), "measured")
-    basis = f"{_own_basis(own_runs)}, perhaps while it was busy: {1 / seconds:.0f} were predicted"
-    return SpeedRange(rate / _OWN_SPREAD, rate, 1 / seconds, basis, "measured")
+        return _around(rate, _PAST_SPREAD, _past_basis(past_runs), "measured")
+    basis = f"{_past_basis(past_runs)}, perhaps while it was busy: {1 / seconds:.0f} were predicted"
+    return SpeedRange(rate / _PAST_SPREAD, rate, 1 / seconds, basis, "measured")
 
 
 def _around(rate: float, spread: float, basis: str, confidence: Confidence) -> SpeedRange:
     return SpeedRange(rate / spread, rate, rate * spread, basis, confidence)
 
 
-def _own_basis(runs: Sequence[OwnRun]) -> str:
+def _past_basis(runs: Sequence[PastRun]) -> str:
     return "a run of it on this machine" if len(runs) == 1 else "runs of it on this machine"
 
 
-def _without_bandwidth(why: str, own_runs: Sequence[OwnRun]) -> SpeedRange:
-    if not own_runs:
+def _without_bandwidth(why: str, past_runs: Sequence[PastRun]) -> SpeedRange:
+    if not past_runs:
         return SpeedRange(None, None, None, why, None)
-    rates = sorted(run.decode_tokens_per_s for run in own_runs[:_RUNS_THAT_COUNT])
+    rates = sorted(run.decode_tokens_per_s for run in past_runs[:_RUNS_THAT_COUNT])
     rate = rates[ceil(3 * (len(rates) - 1) / 4)]
-    return _around(rate, _OWN_SPREAD, _own_basis(own_runs), "measured")
+    return _around(rate, _PAST_SPREAD, _past_basis(past_runs), "measured")
 
 
 def _token_s(

@@ -13,7 +13,7 @@ from typing import Any, Final, cast, get_args
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.options import SAMPLING_OPTIONS, options_set, parse_options
+from localai.sampling_options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.stores.presets import Preset
 from localai.types import Message, Role
 from localai.units import whole_number

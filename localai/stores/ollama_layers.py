@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, get_args
 
-from localai.options import SAMPLING_OPTIONS
+from localai.sampling_options import SAMPLING_OPTIONS
 from localai.types import Message, Options, Role
 
 _NUMBERS: Final = {float: int | float, int: int, str: str}

@@ -33,9 +33,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import user_path, write_atomically
-from localai.options import options_set, overlaid_options, parse_json_options
-from localai.paths import private_dir, require_own
+from localai.paths import private_dir, require_owned_by_user
 from localai.patterns import lazy_pattern
+from localai.sampling_options import options_set, overlaid_options, parse_json_options
 from localai.types import Message, Options, ResolvedModel, Role, Think
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def read_preset(file: Path) -> Preset:
 
     from localai.engine.worker_files import KvType
 
-    require_own(file, "the preset")
+    require_owned_by_user(file, "the preset")
     try:
         with file.open("rb") as opened:
             document = tomllib.loads(opened.read(_LARGEST_BYTES).decode())

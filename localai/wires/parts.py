@@ -15,10 +15,10 @@ from localai.finite import is_finite
 from localai.patterns import lazy_pattern
 from localai.types import (
     ChatRequest,
-    Image,
     Message,
     NamedTool,
     Options,
+    Picture,
     ResolvedModel,
     Think,
     Tool,
@@ -83,14 +83,14 @@ class RequestParts:
 # Writing
 
 
-def base64_of(image: Image) -> str:
+def base64_of(picture: Picture) -> str:
     """The picture's bytes as text."""
-    return base64.b64encode(image.data).decode()
+    return base64.b64encode(picture.data).decode()
 
 
-def data_url(image: Image) -> str:
+def data_url(picture: Picture) -> str:
     """The picture as a `data:` URL."""
-    return f"data:{image.media_type};base64,{base64_of(image)}"
+    return f"data:{picture.media_type};base64,{base64_of(picture)}"
 
 
 def arguments_of(text: str) -> Any:
@@ -110,7 +110,7 @@ def split_system(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]
 # Reading
 
 
-def image_of_base64(text: str, media_type: str | None = None) -> Image:
+def picture_of_base64(text: str, media_type: str | None = None) -> Picture:
     """The picture in base64 text. Without a media type, the picture's first bytes tell the type.
 
     Raises InvalidInput.
@@ -120,16 +120,16 @@ def image_of_base64(text: str, media_type: str | None = None) -> Image:
     except (ValueError, binascii.Error) as error:
         raise InvalidInput(f"a picture is not base64: {error}") from error
     require_bounded(data, "a picture")
-    return Image(data, media_type or _media_type(data))
+    return Picture(data, media_type or _media_type(data))
 
 
-def image_of_url(url: str) -> Image:
+def picture_of_url(url: str) -> Picture:
     """The picture of a `data:` URL. Raises InvalidInput for any other URL: nothing is fetched."""
     head, comma, content = url.partition(",")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         raise InvalidInput("pictures must come as data: URLs in base64; nothing is fetched")
     media_type = head.removeprefix("data:").removesuffix(";base64")
-    return image_of_base64(content, media_type if _MEDIA_TYPE.fullmatch(media_type) else None)
+    return picture_of_base64(content, media_type if _MEDIA_TYPE.fullmatch(media_type) else None)
 
 
 def _media_type(data: bytes) -> str:

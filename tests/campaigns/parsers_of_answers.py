@@ -94,8 +94,8 @@ def _lists(content: bytes, _: Path) -> Any:
         for read in (
             ollama_model.capabilities_of,
             ollama_model.context_limit_of,
-            ollama_model.own_limit_of,
-            ollama_model.own_context_of,
+            ollama_model.makers_limit_of,
+            ollama_model.makers_context_of,
             ollama_model.remote_of,
         ):
             read(document)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from localai.chat.chat_template import read_chat_template
-from localai.chat.inputs import read_image
+from localai.chat.inputs import read_picture
 from localai.errors import InvalidInput
 from localai.stores.modelfile import modelfile_text, read_modelfile
 from localai.stores.presets import Preset, preset_text, read_preset
@@ -86,5 +86,5 @@ PARSERS = (
     Parser("Modelfile", (_MODELFILE,), _modelfile),
     Parser("preset", (_PRESET,), _preset),
     Parser("chat template", (_TEMPLATE, _ENGINE_SAYS), _chat_template, weight=6),
-    Parser("picture", (_PNG,), lambda c, at: read_image(str(file_of("a.png", c, at)))),
+    Parser("picture", (_PNG,), lambda c, at: read_picture(str(file_of("a.png", c, at)))),
 )

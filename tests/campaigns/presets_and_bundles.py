@@ -58,11 +58,11 @@ def a_picture(at: Place) -> None:
     """A conversation with a picture."""
     script = (
         "from localai.database import Database\nfrom localai.paths import locate\n"
-        "from localai.types import Image, Message\n"
+        "from localai.types import Picture, Message\n"
         "d = Database(locate().database)\n"
         "c = d.create_conversation()\n"
-        "image = Image(b'\\x89PNG\\r\\n\\x1a\\n' + b'x' * 200_000, 'image/png')\n"
-        "d.add_message(c, None, Message('user', 'What is it?', images=(image,)))\n"
+        "picture = Picture(b'\\x89PNG\\r\\n\\x1a\\n' + b'x' * 200_000, 'image/png')\n"
+        "d.add_message(c, None, Message('user', 'What is it?', pictures=(picture,)))\n"
     )
     command = [sys.executable, "-c", script]
     subprocess.run(command, env=at.environment, check=True, timeout=120)

@@ -27,13 +27,13 @@ from localai.events import Done, Events, Locality, ReasoningDelta, TextDelta, Ti
 from localai.paths import Paths, locate
 from localai.providers.pool import ProviderPool
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Image, Message, ResolvedModel, ToolCall, Zone
+from localai.types import ChatRequest, Message, Picture, ResolvedModel, ToolCall, Zone
 from localai.wires.anthropic import client as anthropic
 from localai.wires.chat_completions import client as chat_completions
 from localai.wires.ollama import request as ollama_request
 from localai.wires.responses import client as responses
 
-RED, BLUE = Image(b"\x89PNG\r\n\x1a\nred", "image/png"), Image(b"GIF8blue", "image/gif")
+RED, BLUE = Picture(b"\x89PNG\r\n\x1a\nred", "image/png"), Picture(b"GIF8blue", "image/gif")
 MODEL = ResolvedModel("scripted", "one", Zone.DEVICE, "a script")
 
 
@@ -468,7 +468,7 @@ def test_a_conversation_that_goes_on_shows_its_pictures_again(paths: Paths) -> N
     provider = Scripted()
     resumed = _resumed(provider, paths)
     _ask(resumed, "And now?")
-    assert [each.images for each in provider.asked[0].messages] == [(RED, BLUE), (), ()]
+    assert [each.pictures for each in provider.asked[0].messages] == [(RED, BLUE), (), ()]
     assert len(Database(paths.database).pictures(resumed.recorder.conversation_id or "")) == 1
 
 
@@ -503,23 +503,23 @@ def test_a_question_that_failed_or_is_asked_again_keeps_its_picture(paths: Paths
     for _ in range(2):
         for _ in conversation.retry():
             pass
-    assert [request.messages[-1].images for request in provider.asked] == [(RED,)] * 3
+    assert [request.messages[-1].pictures for request in provider.asked] == [(RED,)] * 3
 
 
-def test_a_blind_model_goes_on_without_the_pictures_and_it_is_said_once(paths: Paths) -> None:
+def test_a_model_without_vision_goes_on_without_pictures_and_it_is_said(paths: Paths) -> None:
     for _ in _kept(Scripted(), paths).ask("What is it?", (RED,)):
         pass
     provider, told = Scripted(), list[str]()
     resumed = _resumed(provider, paths)
     resumed.asker.announce = told.append
-    blind = dataclasses.replace(MODEL, capabilities=frozenset({"completion"}))
-    resumed.switch(SelectedModel(provider, blind))
+    sightless = dataclasses.replace(MODEL, capabilities=frozenset({"completion"}))
+    resumed.switch(SelectedModel(provider, sightless))
     _ask(resumed, "And now?", "And then?")
-    assert [each.images for request in provider.asked for each in request.messages] == [()] * 8
+    assert [each.pictures for request in provider.asked for each in request.messages] == [()] * 8
     assert told == ["scripted/one cannot see the 1 picture of this conversation"]
     resumed.switch(SelectedModel(provider, MODEL))
     _ask(resumed, "Once more?")
-    assert provider.asked[-1].messages[0].images == (RED,)
+    assert provider.asked[-1].messages[0].pictures == (RED,)
 
 
 def test_a_server_that_refuses_pictures_is_asked_without_those_of_before(paths: Paths) -> None:
@@ -530,7 +530,7 @@ def test_a_server_that_refuses_pictures_is_asked_without_those_of_before(paths: 
     resumed = _resumed(provider, paths)
     resumed.asker.announce = told.append
     _ask(resumed, "And now?")
-    sent = [[len(each.images) for each in request.messages] for request in provider.asked]
+    sent = [[len(each.pictures) for each in request.messages] for request in provider.asked]
     assert sent == [[1, 0, 0], [0, 0, 0]]
     assert told == [
         "scripted/one takes no pictures: it is asked without the 1 picture of this conversation"
@@ -548,10 +548,10 @@ def test_a_server_that_refuses_pictures_is_asked_without_those_of_before(paths: 
 
 def test_of_a_summary_the_last_exchange_keeps_its_pictures(paths: Paths) -> None:
     conversation = _kept(Scripted(), paths)
-    for image in (RED, BLUE):
-        for _ in conversation.ask("What is it?", (image,)):
+    for picture in (RED, BLUE):
+        for _ in conversation.ask("What is it?", (picture,)):
             pass
     conversation.fold("Two squares.", parted(conversation.turns)[1])
     provider = Scripted()
     _ask(_resumed(provider, paths), "And now?")
-    assert [each.images for each in provider.asked[0].messages] == [(), (BLUE,), (), ()]
+    assert [each.pictures for each in provider.asked[0].messages] == [(), (BLUE,), (), ()]

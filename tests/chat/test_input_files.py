@@ -12,7 +12,7 @@ import pytest
 
 from localai.chat.file_arguments import gather_files
 from localai.chat.inputs import (
-    read_image,
+    read_picture,
     read_text_file,
     with_files,
 )
@@ -152,15 +152,15 @@ def test_files_alone_are_a_question() -> None:
 )
 def test_a_picture_is_known_by_its_bytes(tmp_path: Path, content: bytes, media_type: str) -> None:
     (tmp_path / "picture").write_bytes(content)
-    assert read_image(str(tmp_path / "picture")).media_type == media_type
+    assert read_picture(str(tmp_path / "picture")).media_type == media_type
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("hello")
     with pytest.raises(InvalidInput, match="no picture that models read"):
-        read_image(str(tmp_path / "x.png"))
+        read_picture(str(tmp_path / "x.png"))
     with pytest.raises(NotFound):
-        read_image(str(tmp_path / "none.png"))
+        read_picture(str(tmp_path / "none.png"))
 
 
 def test_an_encoding_that_was_recognised_is_said(folder: Path) -> None:

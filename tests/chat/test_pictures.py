@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.pictures import as_seen, blindness_doubt, loss_doubt, require_vision
+from localai.chat.pictures import as_seen, loss_doubt, require_vision, unseen_doubt
 from localai.errors import InvalidInput
 from localai.paths import locate
-from localai.types import ChatRequest, Image, Message, ResolvedModel, Zone
+from localai.types import ChatRequest, Message, Picture, ResolvedModel, Zone
 from tests.formats.synthetic import MODELS, write
 from tests.support.projector import write_projector
 
-PICTURE = Image(b"\x89PNG\r\n\x1a\nred", "image/png")
+PICTURE = Picture(b"\x89PNG\r\n\x1a\nred", "image/png")
 UNKNOWN = ResolvedModel("p", "m", Zone.DEVICE, "")
-BLIND = dataclasses.replace(UNKNOWN, capabilities=frozenset({"completion"}))
+WITHOUT_VISION = dataclasses.replace(UNKNOWN, capabilities=frozenset({"completion"}))
 SEEING = dataclasses.replace(UNKNOWN, capabilities=frozenset({"completion", "vision"}))
 SAID = (
     Message("user", "What is it?", (PICTURE, PICTURE)),
@@ -25,9 +25,9 @@ SAID = (
 )
 
 
-def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
+def test_a_model_without_vision_is_named_and_an_unknown_one_is_asked() -> None:
     with pytest.raises(InvalidInput, match="p/m cannot see pictures") as refused:
-        require_vision(BLIND, locate())
+        require_vision(WITHOUT_VISION, locate())
     assert refused.value.command == "localai recommend --task vision"
     require_vision(SEEING, locate())
     require_vision(UNKNOWN, locate())
@@ -40,7 +40,7 @@ def test_a_model_that_is_here_and_sees_is_in_the_line_to_type(localai_home: Path
     [seeing] = write(models / "eyes" / "eyes.gguf", MODELS["llama, tied"])
     write_projector(seeing.with_name("mmproj-eyes.gguf"))
     with pytest.raises(InvalidInput) as refused:
-        require_vision(BLIND, locate(), "-a", "my cat.png", "what?")
+        require_vision(WITHOUT_VISION, locate(), "-a", "my cat.png", "what?")
     assert refused.value.hint == "eyes/eyes is here and sees them"
     line = "localai chat -m eyes/eyes -a 'my cat.png' 'what?'"
     assert refused.value.command == line
@@ -50,21 +50,21 @@ def test_a_model_that_is_here_and_sees_is_in_the_line_to_type(localai_home: Path
 def test_who_may_see_gets_every_picture(model: ResolvedModel) -> None:
     request = ChatRequest(model, SAID)
     assert as_seen(request, locate()) is request
-    assert blindness_doubt(request) is None
+    assert unseen_doubt(request) is None
 
 
-def test_a_blind_model_gets_the_words_and_that_is_said() -> None:
-    request = ChatRequest(BLIND, SAID)
+def test_a_model_without_vision_gets_the_words_and_that_is_said() -> None:
+    request = ChatRequest(WITHOUT_VISION, SAID)
     seen = as_seen(request, locate())
-    assert [each.images for each in seen.messages] == [(), (), ()]
+    assert [each.pictures for each in seen.messages] == [(), (), ()]
     assert [each.text for each in seen.messages] == [each.text for each in SAID]
-    assert blindness_doubt(request) == "p/m cannot see the 2 pictures of this conversation"
-    assert blindness_doubt(ChatRequest(BLIND, SAID[1:])) is None
+    assert unseen_doubt(request) == "p/m cannot see the 2 pictures of this conversation"
+    assert unseen_doubt(ChatRequest(WITHOUT_VISION, SAID[1:])) is None
 
 
-def test_a_blind_model_is_not_asked_about_a_picture() -> None:
+def test_a_model_without_vision_is_not_asked_about_a_picture() -> None:
     with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
-        as_seen(ChatRequest(BLIND, SAID[:1]), locate())
+        as_seen(ChatRequest(WITHOUT_VISION, SAID[:1]), locate())
 
 
 def test_pictures_that_were_given_up_are_counted() -> None:

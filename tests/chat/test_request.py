@@ -12,7 +12,7 @@ from localai.chat.request import AskSettings, build_request, overlaid
 from localai.chat.schema import from_document
 from localai.config import Config, load
 from localai.paths import locate
-from localai.types import ChatRequest, Image, Message, Options, ResolvedModel, Tool, Zone
+from localai.types import ChatRequest, Message, Options, Picture, ResolvedModel, Tool, Zone
 
 MODEL = ResolvedModel(
     "robot",
@@ -111,7 +111,7 @@ def test_more_context_than_a_model_was_made_for_is_said() -> None:
 def test_marks_beside_pictures_or_tools_are_said_where_they_are_read(tmp_path: Path) -> None:
     config = load(locate({"LOCALAI_HOME": str(tmp_path)}), {})
     marked = Message("user", "a<|im_end|>b")
-    seen = Message("user", "a<|im_end|>b", images=(Image(b"x", "image/png"),))
+    seen = Message("user", "a<|im_end|>b", pictures=(Picture(b"x", "image/png"),))
     tool = Tool("weather", "Tells it.", {"type": "object"})
     for provider, messages, tools, is_said in (
         ("llamacpp", (marked,), (), False),

@@ -77,13 +77,13 @@ def test_without_a_log_no_picture_is_kept(chat: Chat, localai_home: Path) -> Non
 @pytest.fixture
 def kept(localai_home: Path) -> str:
     """The id of a conversation with a picture that is there, and one that was given up."""
-    from localai.types import Image, Message
+    from localai.types import Message, Picture
 
     database = Database(locate().database)
     conversation = database.create_conversation()
-    images = (Image(RED, "image/png"), Image(b"GIF8" + bytes(500), "image/gif"))
+    pictures = (Picture(RED, "image/png"), Picture(b"GIF8" + bytes(500), "image/gif"))
     question = database.add_message(
-        conversation, None, Message("user", "What is it?", images), pictures_limit_bytes=400
+        conversation, None, Message("user", "What is it?", pictures), pictures_limit_bytes=400
     )
     answer = Message("assistant", "A square.")
     database.add_message(conversation, question, answer, provider="p", model="m")

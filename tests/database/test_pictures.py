@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from localai.database import Database
-from localai.types import Image, Message
+from localai.types import Message, Picture
 
 
 @pytest.fixture
@@ -21,20 +21,20 @@ def database(tmp_path: Path) -> Database:
     return Database(tmp_path / "data" / "localai.db")
 
 
-def picture(seed: int, size: int = 5_000) -> Image:
+def picture(seed: int, size: int = 5_000) -> Picture:
     """Bytes that stand nowhere else in the file."""
-    return Image(random.Random(seed).randbytes(size), "image/png")
+    return Picture(random.Random(seed).randbytes(size), "image/png")
 
 
-def shown(database: Database, *images: Image, limit: int | None = None) -> str:
+def shown(database: Database, *pictures: Picture, limit: int | None = None) -> str:
     conversation = database.create_conversation()
-    message = Message("user", "What is it?", images)
+    message = Message("user", "What is it?", pictures)
     database.add_message(conversation, None, message, pictures_limit_bytes=limit)
     return conversation
 
 
-def kept(database: Database, conversation: str) -> list[Image | None]:
-    return [each.image for found in database.pictures(conversation).values() for each in found]
+def kept(database: Database, conversation: str) -> list[Picture | None]:
+    return [each.picture for found in database.pictures(conversation).values() for each in found]
 
 
 def test_a_picture_is_kept_once_and_in_its_order(database: Database) -> None:
@@ -53,9 +53,9 @@ def test_a_picture_goes_with_the_last_conversation_that_has_it(database: Databas
     assert database.pictures_bytes() == 5_000
     database.delete_conversations([second])
     assert database.pictures_bytes() == 0
-    for image in (common, own):
+    for each in (common, own):
         for file in database.file.parent.iterdir():
-            assert image.data[:64] not in file.read_bytes()
+            assert each.data[:64] not in file.read_bytes()
 
 
 def test_what_was_deleted_makes_the_file_smaller(database: Database) -> None:
@@ -89,22 +89,22 @@ def test_beyond_the_bound_the_oldest_are_given_up_and_known_as_such(database: Da
 
 @pytest.mark.parametrize("limit", [0, 4_999])
 def test_what_is_larger_than_the_bound_is_never_written(database: Database, limit: int) -> None:
-    image = picture(1)
-    assert kept(database, shown(database, image, limit=limit)) == [None]
+    too_large = picture(1)
+    assert kept(database, shown(database, too_large, limit=limit)) == [None]
     for file in database.file.parent.iterdir():
-        assert image.data[:64] not in file.read_bytes()
+        assert too_large.data[:64] not in file.read_bytes()
 
 
 WRITER = """
 import sys
 from pathlib import Path
 from localai.database import Database
-from localai.types import Image, Message
+from localai.types import Picture, Message
 database = Database(Path(sys.argv[1]))
 for number in range(10_000):
     conversation = database.create_conversation()
-    images = (Image(bytes([number % 251]) * 300_000, "image/png"),)
-    database.add_message(conversation, None, Message("user", "q", images),
+    pictures = (Picture(bytes([number % 251]) * 300_000, "image/png"),)
+    database.add_message(conversation, None, Message("user", "q", pictures),
                          pictures_limit_bytes=3_000_000)
     if number % 3 == 2:
         database.delete_conversations([conversation])

@@ -18,7 +18,7 @@ from localai.output.documents.pull import dry_run_document
 from localai.output.preflight import preflight_facts
 from localai.paths import Paths, locate
 from localai.sizing.memory import MemoryNeed
-from localai.sizing.speed import OwnRun
+from localai.sizing.speed import PastRun
 from tests.formats.synthetic import Spec, write
 
 GB = 10**9
@@ -128,7 +128,7 @@ def test_the_table_is_short_and_says_all(plan: PullPlan) -> None:
     assert "(llama, 135M, Q4_1, context 8,192" in facts[0][1]
 
 
-def test_the_speed_is_predicted_and_gives_way_to_own_runs(plan: PullPlan) -> None:
+def test_the_speed_is_predicted_and_gives_way_to_past_runs(plan: PullPlan) -> None:
     found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=4096)
     assert found.speed is not None and found.speed.confidence == "inferred"
     line = dict(preflight_facts(found))["speed"]
@@ -138,7 +138,7 @@ def test_the_speed_is_predicted_and_gives_way_to_own_runs(plan: PullPlan) -> Non
     assert document["low_tokens_per_s"] is not None and document["high_tokens_per_s"] is not None
     assert document["low_tokens_per_s"] < document["high_tokens_per_s"]
     again = preflight(
-        plan, memory(24 * GB, 20 * GB), context_tokens=4096, own_runs=[OwnRun(77.0, 1024)]
+        plan, memory(24 * GB, 20 * GB), context_tokens=4096, past_runs=[PastRun(77.0, 1024)]
     )
     assert again.speed is not None and again.speed.expected == pytest.approx(77.0)
 

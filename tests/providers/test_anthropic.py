@@ -19,7 +19,7 @@ from localai.errors import (
 from localai.events import Loading, Usage
 from localai.paths import locate
 from localai.providers import anthropic as provider_module
-from localai.types import Image, Message, Options
+from localai.types import Message, Options, Picture
 from tests.providers.scripted import (
     Scene,
     anthropic_scene,
@@ -72,7 +72,7 @@ def test_system_options_history_and_pictures(scene: Scene) -> None:
     scene.ask(
         question(
             Message("system", "Be brief."),
-            Message("user", "What is this?", images=(Image(b"\x89PNG", "image/png"),)),
+            Message("user", "What is this?", pictures=(Picture(b"\x89PNG", "image/png"),)),
             Message("assistant", ""),
             Message("assistant", "A picture.", reasoning="hm"),
             Message("user", "Bye"),
@@ -84,8 +84,8 @@ def test_system_options_history_and_pictures(scene: Scene) -> None:
     assert sent["system"] == [{"type": "text", "text": "Be brief."}]
     # The API takes no empty message, such as an answer that was cut before its first word.
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "user"]
-    image, text = sent["messages"][0]["content"]
-    assert image["source"] == {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}
+    picture, text = sent["messages"][0]["content"]
+    assert picture["source"] == {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}
     assert text["text"] == "What is this?"
     assert (sent["max_tokens"], sent["stop_sequences"]) == (9, ["END"])
     schema = {"type": "json_schema", "schema": {"type": "object"}}

@@ -18,7 +18,7 @@ from localai.errors import LocalaiError
 from localai.events import Doubt
 from localai.paths import locate
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
+from localai.types import ChatRequest, Message, Options, Picture, ResolvedModel
 from localai.wires.ollama.prompts import render_prompt
 from tests.support.answers import end_of, open_ollama, text_of
 from tests.support.command import stop_processes_of
@@ -148,7 +148,7 @@ def test_where_the_engine_cannot_use_it_that_is_said(side: Side) -> None:
         "it cannot be read: it has the function call" in each
         for each in doubts(side, replace(request, model=broken))
     ] == [True]
-    seen = replace(CAPITAL, images=(Image(b"x", "image/png"),))
+    seen = replace(CAPITAL, pictures=(Picture(b"x", "image/png"),))
     with pytest.raises(LocalaiError):
         doubts(side, replace(request, messages=(seen,)))
 

@@ -35,7 +35,7 @@ from localai.locks import is_locked
 from localai.paths import Paths, locate
 from localai.providers import mlx
 from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
-from localai.types import ChatRequest, Image, Message, Options, Zone
+from localai.types import ChatRequest, Message, Options, Picture, Zone
 from tests.formats.synthetic import MODELS, write
 from tests.support.clock import becomes
 from tests.support.mlx import make_thinking_model
@@ -43,7 +43,7 @@ from tests.support.mlx import make_thinking_model
 HELPFUL = Message("system", "You are a helpful assistant.")
 CAPITAL = Message("user", "What is the capital of France?")
 SHORT = Options(temperature=0.0, max_tokens=8)
-PICTURE = Image(b"", "image/png")
+PICTURE = Picture(b"", "image/png")
 PACKAGE = Path(mlx.__file__).parents[1]
 
 
@@ -144,7 +144,7 @@ def test_thinking_comes_apart_from_the_answer(
     ("changes", "complaint"),
     [
         ({"schema": {"type": "object"}}, "schema"),
-        ({"messages": (Message("user", "?", images=(PICTURE,)),)}, "text only"),
+        ({"messages": (Message("user", "?", pictures=(PICTURE,)),)}, "text only"),
     ],
 )
 def test_what_mlx_cannot_do_is_refused_before_anything_loads(
@@ -177,7 +177,7 @@ def test_for_what_mlx_cannot_do_the_model_that_can_is_named(
     write(paths.models_dir / "larger-4b-Q8_0.gguf", MODELS["qwen3moe"])
     write(paths.models_dir / "qwen3-8b-Q4_K_M.gguf", MODELS["llama, tied"])
     assert refusal(request)[1] == "localai chat -m qwen3-8b-Q4_K_M"
-    seen = replace(request, schema=None, messages=(Message("user", "?", images=(PICTURE,)),))
+    seen = replace(request, schema=None, messages=(Message("user", "?", pictures=(PICTURE,)),))
     assert refusal(seen) == (
         "a GGUF model with a projector sees pictures, and none is here",
         "localai recommend --task vision",

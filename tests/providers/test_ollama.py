@@ -19,7 +19,7 @@ from localai.events import Doubt, Loading, ReasoningDelta, TokenLogprobs
 from localai.providers.llamacpp import LlamaCpp
 from localai.providers.ollama import Ollama
 from localai.providers.ollama_daemon import target_of
-from localai.types import Capability, ChatRequest, Image, Message, Options, Zone
+from localai.types import Capability, ChatRequest, Message, Options, Picture, Zone
 from tests.contract.rows import identity
 from tests.support.answers import end_of, open_ollama, reasoning_of, text_of
 from tests.support.clock import becomes, slowdown
@@ -174,7 +174,7 @@ def test_a_misspelt_option_is_refused_before_anything_is_sent(provider: Ollama) 
 
 
 def test_a_picture_for_a_model_without_eyes_is_refused(provider: Ollama) -> None:
-    message = Message("user", "what is it?", (Image(b"x", "image/png"),))
+    message = Message("user", "what is it?", (Picture(b"x", "image/png"),))
     with pytest.raises(InvalidInput):
         list(ask(provider, message))
 

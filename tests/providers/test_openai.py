@@ -20,7 +20,7 @@ from localai.errors import (
 from localai.events import Loading, ReasoningDelta, Usage
 from localai.paths import locate
 from localai.providers import openai as provider_module
-from localai.types import Image, Message, Options
+from localai.types import Message, Options, Picture
 from tests.providers.scripted import Scene, config_of, end_of, openai_scene, question, text_of
 from tests.support.command import RunLocalai
 
@@ -82,13 +82,13 @@ def test_thinking_becomes_effort(scene: Scene, think: Any, reasoning: dict[str, 
 
 def test_schema_pictures_and_logprobs(scene: Scene) -> None:
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    picture = Message("user", "What is this?", images=(Image(b"\x89PNG", "image/png"),))
+    picture = Message("user", "What is this?", pictures=(Picture(b"\x89PNG", "image/png"),))
     scene.ask(question(picture, schema=schema, logprobs=2))
     sent = scene.sent
     expected = {"type": "json_schema", "name": "answer", "schema": schema, "strict": True}
     assert sent["text"] == {"format": expected}
-    image, text = sent["input"][0]["content"]
-    assert image["image_url"] == "data:image/png;base64,iVBORw=="
+    picture, text = sent["input"][0]["content"]
+    assert picture["image_url"] == "data:image/png;base64,iVBORw=="
     assert text == {"type": "input_text", "text": "What is this?"}
     assert sent["include"] == ["message.output_text.logprobs"]
     assert sent["top_logprobs"] == 2

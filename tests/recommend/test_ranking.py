@@ -11,7 +11,7 @@ from localai.hardware.profiles import load_profile
 from localai.recommend import ranking
 from localai.recommend.catalogue import TASKS, catalogue
 from localai.recommend.ranking import recommend
-from localai.sizing.speed import OwnRun
+from localai.sizing.speed import PastRun
 
 PROFILES = ("m3-max-64gb", "m2-8gb", "rtx-4090", "laptop-16gb")
 
@@ -91,10 +91,10 @@ def test_a_finer_quantization_is_taken_where_it_stays_fast() -> None:
     assert slow["qwen3:8b"].quantization.quantization == "Q4_K_M"
 
 
-def test_own_runs_and_what_is_here_are_seen() -> None:
+def test_past_runs_and_what_is_here_are_seen() -> None:
     machine = load_profile("laptop-16gb")
-    runs = {"qwen3:4b": [OwnRun(31.0, 1024)]}
-    found = recommend(machine, installed={"qwen3:4b"}, own_runs=runs)
+    runs = {"qwen3:4b": [PastRun(31.0, 1024)]}
+    found = recommend(machine, installed={"qwen3:4b"}, past_runs=runs)
     mine = next(each for each in found if each.entry.name == "qwen3:4b")
     assert mine.installed and mine.speed.expected == pytest.approx(31.0)
     assert mine.speed.confidence == "measured"
@@ -105,8 +105,8 @@ def test_what_mlx_did_here_corrects_the_others_as_well() -> None:
     machine = load_profile("m3-max-64gb")
     before = {each.entry.name: each for each in recommend(machine)}
     # 4.6 bits of 4.0 billion weights at 400 GB/s are some 100 tokens a second.
-    runs = {"mlx-community/Qwen3-4B-4bit": [OwnRun(60.0, 1024)]}
-    after = {each.entry.name: each for each in recommend(machine, own_runs=runs)}
+    runs = {"mlx-community/Qwen3-4B-4bit": [PastRun(60.0, 1024)]}
+    after = {each.entry.name: each for each in recommend(machine, past_runs=runs)}
     other, was = after["gemma3:12b"].speed, before["gemma3:12b"].speed
     assert other.expected is not None
     assert was.expected is not None
@@ -119,15 +119,15 @@ def test_what_one_model_did_here_corrects_the_others() -> None:
     before = {each.pull_name: each for each in recommend(machine)}
     mine = before["qwen3:4b"].speed.expected
     assert mine is not None
-    runs = {"qwen3:4b": [OwnRun(mine * 1.3, 1024)]}
-    after = {each.pull_name: each for each in recommend(machine, own_runs=runs)}
+    runs = {"qwen3:4b": [PastRun(mine * 1.3, 1024)]}
+    after = {each.pull_name: each for each in recommend(machine, past_runs=runs)}
     other, was = after["gemma3:4b"].speed, before["gemma3:4b"].speed
     assert was.expected is not None
     assert other.expected == pytest.approx(was.expected * 1.3)
     assert other.confidence != "measured" and "other models did here" in other.basis
     # Ten times slower was not the machine's fault.
-    slow = {"qwen3:4b": [OwnRun(mine / 10, 1024)]}
-    busy = {each.pull_name: each for each in recommend(machine, own_runs=slow)}
+    slow = {"qwen3:4b": [PastRun(mine / 10, 1024)]}
+    busy = {each.pull_name: each for each in recommend(machine, past_runs=slow)}
     assert busy["gemma3:4b"].speed.expected == pytest.approx(was.expected)
 
 

@@ -90,7 +90,7 @@ def test_no_hint_below_the_session_is_an_option_in_it() -> None:
     ]
     found = {
         here
-        for file in [*files, ROOT / "options.py"]
+        for file in [*files, ROOT / "sampling_options.py"]
         for hint in _hints(ast.parse(file.read_text(encoding="utf-8")))
         if re.search(r"(?<![\w-])--?[a-z]", here := hint_here(hint) or "")
         and not any(each in hint for each in _FOR_A_SHELL)

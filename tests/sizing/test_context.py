@@ -19,13 +19,13 @@ from localai.sizing.context import (
     with_a_limit,
     with_what_is_left,
 )
-from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
+from localai.types import ChatRequest, Message, Options, Picture, ResolvedModel
 
 MODEL = ResolvedModel("ollama", "m", None, "")
 
 
-def request(text: str, max_tokens: int | None = None, images: int = 0) -> ChatRequest:
-    message = Message("user", text, images=(Image(b"", "image/png"),) * images)
+def request(text: str, max_tokens: int | None = None, pictures: int = 0) -> ChatRequest:
+    message = Message("user", text, pictures=(Picture(b"", "image/png"),) * pictures)
     return ChatRequest(MODEL, (message,), Options(max_tokens=max_tokens))
 
 
@@ -59,7 +59,7 @@ def test_the_context(
 
 
 @pytest.mark.parametrize(
-    ("text", "max_tokens", "images", "may"),
+    ("text", "max_tokens", "pictures", "may"),
     [
         # At most a token a byte, and 64 for the template.
         ("x" * 1000, 3032, 0, False),
@@ -73,9 +73,9 @@ def test_the_context(
     ],
 )
 def test_whether_prompt_and_answer_may_pass_the_context(
-    text: str, max_tokens: int | None, images: int, may: bool
+    text: str, max_tokens: int | None, pictures: int, may: bool
 ) -> None:
-    assert may_overflow(request(text, max_tokens, images), 4096) is may
+    assert may_overflow(request(text, max_tokens, pictures), 4096) is may
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_needed_counts_text_answer_and_pictures() -> None:
     plain = guessed_context(request("x" * 3000, max_tokens=1000))
     assert 2000 <= plain <= 2100
     assert guessed_context(request("x" * 3000, max_tokens=2000)) == plain + 1000
-    assert guessed_context(request("x" * 3000, max_tokens=1000, images=2)) == plain + 2048
+    assert guessed_context(request("x" * 3000, max_tokens=1000, pictures=2)) == plain + 2048
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_context_to_share_has_room_for_all_at_once_and_for_the_largest_alone
 
 
 @pytest.mark.parametrize(
-    ("counted", "have", "max_tokens", "images", "limit", "context"),
+    ("counted", "have", "max_tokens", "pictures", "limit", "context"),
     [
         (3000, 4096, 1000, 0, None, 4096),
         (3097, 4096, 1000, 0, None, 8192),
@@ -171,9 +171,9 @@ def test_the_context_to_share_has_room_for_all_at_once_and_for_the_largest_alone
     ],
 )
 def test_what_was_counted_decides_where_a_guess_would_not(
-    counted: int, have: int, max_tokens: int, images: int, limit: int | None, context: int
+    counted: int, have: int, max_tokens: int, pictures: int, limit: int | None, context: int
 ) -> None:
-    asked = request("x" * 50_000, max_tokens, images)
+    asked = request("x" * 50_000, max_tokens, pictures)
     asked = replace(asked, model=replace(MODEL, context_limit=limit))
     assert counted_context(asked, have, lambda: counted) == context
 

@@ -15,8 +15,8 @@ from localai.hardware.profiles import load_profile
 from localai.paths import locate
 from localai.recommend.catalogue import catalogue
 from localai.sizing.memory import MemoryNeed
-from localai.sizing.own_runs import own_runs
-from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
+from localai.sizing.past_runs import past_runs
+from localai.sizing.speed import DecodeWork, PastRun, SpeedRange, decode_work, predict_speed
 from localai.types import ResolvedModel, Zone
 from tests.formats.synthetic import MODELS, write
 
@@ -231,25 +231,30 @@ def test_without_a_bandwidth_nothing_is_claimed() -> None:
     here = replace(here, memory_bandwidth=Fact.unknown("not measured yet"))
     speed = predict_speed(here, LLAMA3_Q4)
     assert speed.expected is None and "not measured" in speed.basis
-    ran = predict_speed(here, LLAMA3_Q4, own_runs=[OwnRun(8.0)])
+    ran = predict_speed(here, LLAMA3_Q4, past_runs=[PastRun(8.0)])
     assert likeliest(ran) == 8.0
 
 
 def test_one_run_here_brings_the_prediction_within_a_tenth() -> None:
     here = cpu_only(87e9, 2, ("AVX2", "AVX-512"))
     work = DecodeWork(97 * 10**6, 97 * 10**6, 189 * 10**6, 8192, 0, 30, 49_152)
-    speed = predict_speed(here, work, own_runs=[OwnRun(120.0, depth_tokens=100)], depth_tokens=100)
+    speed = predict_speed(
+        here, work, past_runs=[PastRun(120.0, depth_tokens=100)], depth_tokens=100
+    )
     assert likeliest(speed) == pytest.approx(120.0)
     assert speed.confidence == "measured" and "run" in speed.basis
     assert speed.low == pytest.approx(120 / 1.1) and speed.high == pytest.approx(120 * 1.1)
 
 
 def test_runs_on_the_cpu_say_nothing_of_the_card_that_computes_since() -> None:
-    on_cpu = [OwnRun(9.0)] * 5
-    speed = predict_speed(machine("rtx-4090"), LLAMA3_Q4, own_runs=[OwnRun(125.0), *on_cpu])
+    on_cpu = [PastRun(9.0)] * 5
+    speed = predict_speed(machine("rtx-4090"), LLAMA3_Q4, past_runs=[PastRun(125.0), *on_cpu])
     assert likeliest(speed) == pytest.approx(125.0)
     back = predict_speed(
-        machine("rtx-4090"), LLAMA3_Q4, own_runs=[OwnRun(6.0), *[OwnRun(125.0)] * 5], use_gpu=False
+        machine("rtx-4090"),
+        LLAMA3_Q4,
+        past_runs=[PastRun(6.0), *[PastRun(125.0)] * 5],
+        use_gpu=False,
     )
     assert likeliest(back) == pytest.approx(6.0)
 
@@ -257,15 +262,15 @@ def test_runs_on_the_cpu_say_nothing_of_the_card_that_computes_since() -> None:
 def test_a_run_while_the_machine_was_busy_does_not_spoil_it() -> None:
     here = cpu_only(87e9, 2, ("AVX2", "AVX-512"))
     work = DecodeWork(97 * 10**6, 97 * 10**6, 189 * 10**6, 8192, 0, 30, 49_152)
-    runs = [OwnRun(rate) for rate in (157.5, 2.2, 161.0, 155.9)]
-    assert likeliest(predict_speed(here, work, own_runs=runs)) == pytest.approx(157.5, rel=0.05)
+    runs = [PastRun(rate) for rate in (157.5, 2.2, 161.0, 155.9)]
+    assert likeliest(predict_speed(here, work, past_runs=runs)) == pytest.approx(157.5, rel=0.05)
 
 
 def test_where_all_runs_were_slow_the_range_stays_open_upwards() -> None:
     here = cpu_only(87e9, 2, ("AVX2", "AVX-512"))
     work = DecodeWork(97 * 10**6, 97 * 10**6, 189 * 10**6, 8192, 0, 30, 49_152)
     before = likeliest(predict_speed(here, work))
-    speed = predict_speed(here, work, own_runs=[OwnRun(22.0), OwnRun(20.0)])
+    speed = predict_speed(here, work, past_runs=[PastRun(22.0), PastRun(20.0)])
     assert speed.expected == pytest.approx(22.0) and speed.high == pytest.approx(before)
     assert "busy" in speed.basis
 
@@ -273,7 +278,7 @@ def test_where_all_runs_were_slow_the_range_stays_open_upwards() -> None:
 def test_runs_are_remembered_by_model_and_file(localai_home: Path, tmp_path: Path) -> None:
     paths = locate()
     model = ResolvedModel("llamacpp", "small", Zone.DEVICE, "test", path=tmp_path / "small.gguf")
-    assert own_runs(paths, model) == ()
+    assert past_runs(paths, model) == ()
     database = Database(paths.database)
 
     def ran(rate: float, tokens: int, *, command: str = "chat", zone: Zone = Zone.DEVICE) -> None:
@@ -292,6 +297,6 @@ def test_runs_are_remembered_by_model_and_file(localai_home: Path, tmp_path: Pat
     ran(20.0, 60, command="batch")  # shared the engine with others
     ran(900.0, 60, zone=Zone.CLOUD)
     database.close()
-    assert own_runs(paths, model) == (OwnRun(120.0, 70), OwnRun(100.0, 70))
+    assert past_runs(paths, model) == (PastRun(120.0, 70), PastRun(100.0, 70))
     (tmp_path / "small.gguf").write_bytes(b"another model under the same name")
-    assert own_runs(paths, model) == ()
+    assert past_runs(paths, model) == ()

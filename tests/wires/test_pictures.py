@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.inputs import read_image
+from localai.chat.inputs import read_picture
 from localai.errors import InvalidInput
-from localai.wires.parts import image_of_url
+from localai.wires.parts import picture_of_url
 from localai.wires.pictures import kind_of, require_bounded
 
 
@@ -60,9 +60,9 @@ def test_a_bomb_is_refused_by_what_its_header_says(make: object, tmp_path: Path)
     file = tmp_path / "a.png"
     file.write_bytes(bomb)
     with pytest.raises(InvalidInput, match="pixels"):
-        read_image(str(file))
+        read_picture(str(file))
     with pytest.raises(InvalidInput, match="pixels"):
-        image_of_url("data:image/png;base64," + base64.b64encode(bomb).decode())
+        picture_of_url("data:image/png;base64," + base64.b64encode(bomb).decode())
     for length in range(len(bomb)):
         cut = bomb[:length]
         try:
@@ -74,7 +74,7 @@ def test_a_bomb_is_refused_by_what_its_header_says(make: object, tmp_path: Path)
 @pytest.mark.parametrize("written", ["text/html", "image/png\r\nX: y", "image/png)", "", "IMAGE"])
 def test_a_type_that_is_none_is_read_from_the_bytes(written: str) -> None:
     content = base64.b64encode(_gif(5, 5)).decode()
-    assert image_of_url(f"data:{written};base64,{content}").media_type == "image/gif"
+    assert picture_of_url(f"data:{written};base64,{content}").media_type == "image/gif"
 
 
 def test_a_text_is_no_picture() -> None:

@@ -25,10 +25,10 @@ from localai.events import (
 )
 from localai.types import (
     ChatRequest,
-    Image,
     Message,
     NamedTool,
     Options,
+    Picture,
     ResolvedModel,
     Tool,
     ToolCall,
@@ -48,7 +48,7 @@ from localai.wires.responses import server as responses_server
 
 MODEL = ResolvedModel("test", "m", None, "")
 HERE = Locality(Zone.DEVICE, "a test")
-PICTURE = Image(b"\x89PNG rest", "image/png")
+PICTURE = Picture(b"\x89PNG rest", "image/png")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import typer
 
 from localai.commands.bench.forms import check_format
 from localai.commands.bench.looking import Id, open_kept
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.errors import InvalidInput
 from localai.output.output import Output
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.bench.forms import write_report
-from localai.commands.options import Json, Quiet, Yes
+from localai.commands.common_options import Json, Quiet, Yes
 from localai.errors import InvalidInput, NotFound
 from localai.output.output import Output
 from localai.paths import locate

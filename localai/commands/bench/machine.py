@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.options import Json
+from localai.commands.common_options import Json
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import LocalaiError
 from localai.output.output import Output

@@ -16,7 +16,7 @@ from localai.commands.bench.ending import (
 )
 from localai.commands.bench.following import follow
 from localai.commands.bench.forms import check_format, write_report
-from localai.commands.options import Json, Quiet
+from localai.commands.common_options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import Interrupted, InvalidInput
 from localai.files import require_place_for

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from localai.commands.bench.following import follow
-from localai.commands.options import Json, Quiet
+from localai.commands.common_options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput

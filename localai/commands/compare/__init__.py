@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from localai.commands.common_options import PairCommand
 from localai.commands.compare import asking, data_sets, judging, reporting, suite
-from localai.commands.options import PairCommand
 from localai.commands.verbs import DEFAULT_COMMAND, DefaultCommandGroup
 
 app = typer.Typer(cls=DefaultCommandGroup, rich_markup_mode=None, add_completion=False)

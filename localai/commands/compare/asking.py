@@ -13,8 +13,8 @@ from localai.chat.doubts import Doubts
 from localai.chat.recorder import UsageRecorder
 from localai.chat.request import AskSettings, build_request
 from localai.commands.ask_options import NO_ASK_OPTIONS, AskOptions, with_ask_options
+from localai.commands.common_options import Json, Quiet
 from localai.commands.compare.reporting import Against, Html, Junit, Markdown, Reports
-from localai.commands.options import Json, Quiet
 from localai.commands.parsed_ask_options import ParsedAskOptions, parse_ask_options
 from localai.commands.question import Question, gather_question, read_files
 from localai.commands.settings import load_settings, open_pool

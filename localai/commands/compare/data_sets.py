@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from localai.commands.common_options import Quiet
 from localai.commands.fetching import pip_ledger
-from localai.commands.options import Quiet
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.units import bytes_text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json, Quiet
+from localai.commands.common_options import Json, Quiet
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, NotFound
 from localai.files import missing_file, require_place_for

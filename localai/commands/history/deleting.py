@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.common_options import Json, Quiet, Yes
 from localai.commands.history.selection import Ids, found_ids, required
-from localai.commands.options import Json, Quiet, Yes
 from localai.config import parse_age
 from localai.database import existing_database
 from localai.errors import InvalidInput

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from localai.chat.resume import StoredConversation, read_conversation
+from localai.commands.common_options import Json
 from localai.commands.history.selection import (
     Model,
     Since,
@@ -16,7 +17,6 @@ from localai.commands.history.selection import (
     found_ids,
     required,
 )
-from localai.commands.options import Json
 from localai.database import existing_database
 from localai.errors import InvalidInput
 from localai.output.conversations import (

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from localai.commands.common_options import Json
 from localai.commands.history.selection import found_ids, required
-from localai.commands.options import Json
 from localai.database import existing_database
 from localai.errors import InvalidInput
 from localai.output.output import Output

@@ -20,7 +20,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.fetch.data_sets import DATA_SETS
 from localai.files import content_of
 from localai.near_names import did_you_mean
-from localai.options import parse_json_options
+from localai.sampling_options import parse_json_options
 from localai.types import Think
 
 _KEYS: Final = ("name", "cases", "case", "system", "options", "think", "expect", "repeats", "gate")

@@ -110,8 +110,8 @@ def chain_of(messages: Iterable[Message], tools: Iterable[Tool] = ()) -> tuple[L
     for message in messages:
         digest = hashlib.blake2b(so_far, digest_size=16)
         digest.update(f"{message.role}\0{message.text}\0{message.tool_call_id}".encode())
-        for image in message.images:
-            digest.update(image.data)
+        for picture in message.pictures:
+            digest.update(picture.data)
         for call in message.tool_calls:
             digest.update(f"\0{call.id}\0{call.name}\0{call.arguments}".encode())
         so_far = digest.digest()

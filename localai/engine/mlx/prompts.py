@@ -114,7 +114,7 @@ def _template_messages(parts: RequestParts) -> list[dict[str, Any]]:
 
 def _template_message(message: Message) -> dict[str, Any]:
     """A message in the form of chat templates: the arguments of its calls are objects."""
-    if message.images:
+    if message.pictures:
         raise InvalidInput("MLX models answer text only here; pictures need another provider")
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.tool_calls:

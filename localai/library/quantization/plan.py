@@ -14,7 +14,7 @@ from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput, NotFound
 from localai.formats import gguf_quantization as quantization
 from localai.formats.gguf_names import without_type
-from localai.library.copy import own_path
+from localai.library.copy import path_of_new_model
 from localai.library.quantization.conversion import LOSSLESS, Conversion, read_gguf_source
 from localai.library.quantization.ggml import ggml_conversion
 from localai.library.quantization.mlx import mlx_conversion
@@ -90,10 +90,10 @@ def plan_quantization(
         )
     name = name or _default_name(source, to)
     if source.provider == "mlx":
-        target = own_path(name, paths)
+        target = path_of_new_model(name, paths)
         conversion = mlx_conversion(source.id, source.path, wanted)
     else:
-        target = own_path(f"{name}.gguf", paths, name)
+        target = path_of_new_model(f"{name}.gguf", paths, name)
         conversion = _gguf_conversion(source.path, wanted, config, paths)
         require_shrinking(source.id, conversion.to, conversion.fallbacks.get("F16", 0.0))
     free = _free_bytes(paths)

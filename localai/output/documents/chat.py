@@ -125,7 +125,7 @@ def dry_run_document(found: DryRun) -> ChatDryRun:
         "zone": zone_name(model.zone),
         "destination_host": found.destination,
         "request_messages": [
-            {"role": each.role, "text": each.text, "picture_count": len(each.images)}
+            {"role": each.role, "text": each.text, "picture_count": len(each.pictures)}
             for each in found.request.messages
         ],
         "rendered_prompt": None if found.rendered is None else found.rendered.text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from localai.options import options_set
+from localai.sampling_options import options_set
 
 if TYPE_CHECKING:
     from localai.stores.presets import Preset

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.events import Done, Event, FinishReason, Locality, ReasoningDelta, TextDelta, Usage
-from localai.options import wire_options
+from localai.sampling_options import wire_options
 from localai.types import Capability, ChatRequest, Message, NamedTool, ToolCall, ToolChoice
 from localai.wires.anthropic.thinking import budget_for, thinking_for
 from localai.wires.clock import AnswerClock
@@ -129,7 +129,7 @@ def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
             wire[-1]["content"].extend(blocks)
         elif message.role == "tool":
             wire.append({"role": "user", "content": blocks})
-        elif message.images or message.tool_calls:
+        elif message.pictures or message.tool_calls:
             wire.append({"role": message.role, "content": blocks})
         else:
             wire.append({"role": message.role, "content": message.text})
@@ -146,11 +146,11 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
             "type": "image",
             "source": {
                 "type": "base64",
-                "media_type": image.media_type,
-                "data": base64_of(image),
+                "media_type": picture.media_type,
+                "data": base64_of(picture),
             },
         }
-        for image in message.images
+        for picture in message.pictures
     ]
     text = [{"type": "text", "text": message.text}] if message.text else []
     calls = [

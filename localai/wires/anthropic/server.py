@@ -15,12 +15,12 @@ from localai.answers import Answer
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.events import Done, Event, ReasoningDelta, TextDelta, Usage
-from localai.options import read_wire_options
+from localai.sampling_options import read_wire_options
 from localai.types import (
-    Image,
     Message,
     NamedTool,
     Options,
+    Picture,
     Role,
     Think,
     Tool,
@@ -31,8 +31,8 @@ from localai.wires.finish_reasons import MESSAGES
 from localai.wires.parts import (
     RequestParts,
     arguments_of,
-    image_of_base64,
     objects,
+    picture_of_base64,
     text_field,
     think_of_effort,
     whole_number,
@@ -113,11 +113,11 @@ def _messages(entry: Mapping[str, Any]) -> list[Message]:
     message = Message(
         role,
         "\n\n".join(turn.texts),
-        tuple(turn.images),
+        tuple(turn.pictures),
         reasoning="".join(turn.thoughts) or None,
         tool_calls=tuple(turn.calls),
     )
-    is_empty = not (message.text or message.images or message.tool_calls)
+    is_empty = not (message.text or message.pictures or message.tool_calls)
     return [*turn.results, *([] if turn.results and is_empty else [message])]
 
 
@@ -127,7 +127,7 @@ class _Turn:
 
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     results: list[Message] = field(default_factory=list)
 
@@ -141,7 +141,7 @@ class _Turn:
             case "redacted_thinking":
                 pass
             case "image":
-                self.images.append(_image(block.get("source") or {}))
+                self.pictures.append(_picture(block.get("source") or {}))
             case "tool_use":
                 arguments = json.dumps(block.get("input") or {}, ensure_ascii=False)
                 call = ToolCall(text_field(block, "id"), text_field(block, "name"), arguments)
@@ -154,10 +154,10 @@ class _Turn:
                 raise InvalidInput(f"a block of the type {other!r} is not understood here")
 
 
-def _image(source: Mapping[str, Any]) -> Image:
+def _picture(source: Mapping[str, Any]) -> Picture:
     if source.get("type") != "base64":
         raise InvalidInput("pictures must come as base64; nothing is fetched")
-    return image_of_base64(text_field(source, "data"), text_field(source, "media_type"))
+    return picture_of_base64(text_field(source, "data"), text_field(source, "media_type"))
 
 
 def _tool(entry: Mapping[str, Any]) -> Tool:

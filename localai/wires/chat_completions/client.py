@@ -26,7 +26,7 @@ from localai.events import (
     Usage,
 )
 from localai.loops import Looping
-from localai.options import wire_options
+from localai.sampling_options import wire_options
 from localai.types import ChatRequest, Message, NamedTool, Tool, ToolCall, ToolChoice
 from localai.wires.clock import AnswerClock, ServerTimes
 from localai.wires.finish_reasons import finish_reason
@@ -101,9 +101,10 @@ def wire_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
 def wire_message(message: Message) -> dict[str, Any]:
     """One message; pictures become data URLs."""
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
-    if message.images:
+    if message.pictures:
         pictures = [
-            {"type": "image_url", "image_url": {"url": data_url(image)}} for image in message.images
+            {"type": "image_url", "image_url": {"url": data_url(picture)}}
+            for picture in message.pictures
         ]
         wire["content"] = [*pictures, {"type": "text", "text": message.text}]
     if message.tool_calls:

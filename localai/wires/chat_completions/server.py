@@ -12,16 +12,16 @@ from typing import Any
 from localai.answers import Answer
 from localai.errors import InvalidInput
 from localai.events import Done, Event, ReasoningDelta, TextDelta, TokenLogprobs, Usage
-from localai.options import SAMPLING_OPTIONS, read_wire_options
-from localai.types import Image, Message, Options, Role, Think, ToolCall
+from localai.sampling_options import SAMPLING_OPTIONS, read_wire_options
+from localai.types import Message, Options, Picture, Role, Think, ToolCall
 from localai.wires.chat_completions.client import wire_tool_call
 from localai.wires.finish_reasons import CHAT_COMPLETIONS
 from localai.wires.parts import (
     RequestParts,
     choice_of,
     function_tools,
-    image_of_url,
     objects,
+    picture_of_url,
     text_field,
     think_of_effort,
     whole_number,
@@ -101,30 +101,30 @@ def _message(entry: Mapping[str, Any]) -> Message:
     role = _ROLES.get(text_field(entry, "role"))
     if role is None:
         raise InvalidInput(f"there is no role {entry.get('role')!r}")
-    text, images = _content(entry.get("content"))
+    text, pictures = _content(entry.get("content"))
     return Message(
         role,
         text,
-        images,
+        pictures,
         reasoning=entry.get("reasoning_content") or entry.get("reasoning") or None,
         tool_calls=tuple(_call(each) for each in objects(entry.get("tool_calls"), "tool_calls")),
         tool_call_id=entry.get("tool_call_id"),
     )
 
 
-def _content(content: Any) -> tuple[str, tuple[Image, ...]]:
+def _content(content: Any) -> tuple[str, tuple[Picture, ...]]:
     if content is None or isinstance(content, str):
         return content or "", ()
-    texts, images = [], []
+    texts, pictures = [], []
     for part in objects(content, "content"):
         match part.get("type"):
             case "text":
                 texts.append(text_field(part, "text"))
             case "image_url":
-                images.append(image_of_url(str((part.get("image_url") or {}).get("url"))))
+                pictures.append(picture_of_url(str((part.get("image_url") or {}).get("url"))))
             case other:
                 raise InvalidInput(f"a message's part of the type {other!r} is not understood here")
-    return "".join(texts), tuple(images)
+    return "".join(texts), tuple(pictures)
 
 
 def _call(entry: Mapping[str, Any]) -> ToolCall:

@@ -76,13 +76,13 @@ def think_switches_of(show: Mapping[str, Any]) -> tuple[bool | None, bool | None
     return knows_off, re.search(r"\.ThinkLevel\b", template) is not None
 
 
-def own_limit_of(show: Mapping[str, Any]) -> int | None:
+def makers_limit_of(show: Mapping[str, Any]) -> int | None:
     """The `num_predict` that the model's maker wrote into it; None if there is no limit."""
     found = re.search(r"^num_predict\s+(\d+)", show.get("parameters") or "", re.MULTILINE)
     return int(found[1]) if found and int(found[1]) > 0 else None
 
 
-def own_context_of(show: Mapping[str, Any]) -> int | None:
+def makers_context_of(show: Mapping[str, Any]) -> int | None:
     """The `num_ctx` that the model's maker wrote into it."""
     found = re.search(r"^num_ctx\s+(\d+)", show.get("parameters") or "", re.MULTILINE)
     return int(found[1]) if found else None

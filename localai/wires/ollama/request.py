@@ -14,7 +14,7 @@ from typing import Any
 from localai.errors import (
     InvalidInput,
 )
-from localai.options import wire_options
+from localai.sampling_options import wire_options
 from localai.types import (
     Capability,
     ChatRequest,
@@ -109,8 +109,8 @@ def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 def _wire_message(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
-    if message.images:
-        wire["images"] = [base64_of(image) for image in message.images]
+    if message.pictures:
+        wire["images"] = [base64_of(picture) for picture in message.pictures]
     if message.tool_calls:
         wire["tool_calls"] = [wire_tool_call(call) for call in message.tool_calls]
     if message.tool_call_id is not None:

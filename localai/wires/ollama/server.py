@@ -14,15 +14,15 @@ from typing import Any
 from localai.answers import Answer
 from localai.errors import InvalidInput
 from localai.events import Done, Event, ReasoningDelta, TextDelta, TokenLogprobs
-from localai.options import SAMPLING_OPTIONS, read_wire_options
+from localai.sampling_options import SAMPLING_OPTIONS, read_wire_options
 from localai.types import Message, Options, Role, Think, ToolCall
 from localai.wires.finish_reasons import OLLAMA
 from localai.wires.ollama.request import wire_tool_call
 from localai.wires.parts import (
     RequestParts,
     function_tools,
-    image_of_base64,
     objects,
+    picture_of_base64,
     text_field,
     whole_number,
 )
@@ -137,7 +137,7 @@ def _messages(entries: list[Mapping[str, Any]]) -> tuple[Message, ...]:
             Message(
                 role,
                 str(entry.get("content") or ""),
-                tuple(image_of_base64(str(each)) for each in entry.get("images") or ()),
+                tuple(picture_of_base64(str(each)) for each in entry.get("images") or ()),
                 reasoning=entry.get("thinking") or None,
                 tool_calls=calls,
                 tool_call_id=result_of,

@@ -16,7 +16,7 @@ from localai.events import (
     TokenLogprobs,
     Usage,
 )
-from localai.options import wire_options
+from localai.sampling_options import wire_options
 from localai.types import ChatRequest, Message, NamedTool, Tool, ToolCall
 from localai.wires.clock import AnswerClock
 from localai.wires.finish_reasons import finish_reason
@@ -90,13 +90,13 @@ def _input_items(message: Message) -> list[dict[str, Any]]:
         }
         for call in message.tool_calls
     ]
-    if calls and not message.text and not message.images:
+    if calls and not message.text and not message.pictures:
         return calls
     content: str | list[dict[str, Any]] = message.text
-    if message.images:
+    if message.pictures:
         pictures = [
-            {"type": "input_image", "detail": "auto", "image_url": data_url(image)}
-            for image in message.images
+            {"type": "input_image", "detail": "auto", "image_url": data_url(picture)}
+            for picture in message.pictures
         ]
         content = [*pictures, {"type": "input_text", "text": message.text}]
     return [{"type": "message", "role": message.role, "content": content}, *calls]

@@ -12,15 +12,15 @@ from typing import Any
 from localai.answers import Answer
 from localai.errors import InvalidInput
 from localai.events import Done, Event, ReasoningDelta, TextDelta, TokenLogprobs, Usage
-from localai.options import read_wire_options
-from localai.types import Image, Message, Options, Role, ToolCall
+from localai.sampling_options import read_wire_options
+from localai.types import Message, Options, Picture, Role, ToolCall
 from localai.wires.finish_reasons import RESPONSES
 from localai.wires.parts import (
     RequestParts,
     choice_of,
     function_tools,
-    image_of_url,
     objects,
+    picture_of_url,
     text_field,
     think_of_effort,
     whole_number,
@@ -95,7 +95,7 @@ def _take(item: Mapping[str, Any], messages: list[Message]) -> None:
                 before = messages.pop()
                 calls = (*before.tool_calls, call)
                 messages.append(
-                    Message("assistant", before.text, before.images, before.reasoning, calls)
+                    Message("assistant", before.text, before.pictures, before.reasoning, calls)
                 )
             else:
                 messages.append(Message("assistant", "", tool_calls=(call,)))
@@ -114,14 +114,14 @@ def _message(item: Mapping[str, Any]) -> Message:
     role = _ROLES.get(text_field(item, "role"))
     if role is None:
         raise InvalidInput(f"there is no role {item.get('role')!r}")
-    text, images = _content(item.get("content"))
-    return Message(role, text, images)
+    text, pictures = _content(item.get("content"))
+    return Message(role, text, pictures)
 
 
-def _content(content: Any) -> tuple[str, tuple[Image, ...]]:
+def _content(content: Any) -> tuple[str, tuple[Picture, ...]]:
     if content is None or isinstance(content, str):
         return content or "", ()
-    texts, images = [], []
+    texts, pictures = [], []
     for part in objects(content, "content"):
         match part.get("type"):
             case "input_text" | "output_text":
@@ -129,10 +129,10 @@ def _content(content: Any) -> tuple[str, tuple[Image, ...]]:
             case "refusal":
                 texts.append(text_field(part, "refusal"))
             case "input_image":
-                images.append(image_of_url(str(part.get("image_url"))))
+                pictures.append(picture_of_url(str(part.get("image_url"))))
             case other:
                 raise InvalidInput(f"a message's part of the type {other!r} is not understood here")
-    return "".join(texts), tuple(images)
+    return "".join(texts), tuple(pictures)
 
 
 # Answers

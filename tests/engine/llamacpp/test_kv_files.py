@@ -13,7 +13,7 @@ from localai.engine.llamacpp import kv_files
 from localai.engine.llamacpp.kv_digest import digest_of
 from localai.engine.worker_files import FlashAttention, KvType
 from localai.paths import private_dir
-from localai.types import Image, Message, Tool, ToolCall
+from localai.types import Message, Picture, Tool, ToolCall
 
 SAID = (
     Message("system", "Be brief."),
@@ -84,7 +84,9 @@ def test_a_longer_state_replaces_the_shorter_one_and_leaves_other_branches(folde
 
 
 def test_pictures_are_part_of_what_was_said() -> None:
-    first, second = (Message("user", "look", (Image(data, "image/png"),)) for data in (b"1", b"2"))
+    first, second = (
+        Message("user", "look", (Picture(data, "image/png"),)) for data in (b"1", b"2")
+    )
     assert kv_files.chain_of([first]) != kv_files.chain_of([second])
 
 

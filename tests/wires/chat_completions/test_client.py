@@ -18,7 +18,7 @@ from localai.events import (
     TokenLogprobs,
     Usage,
 )
-from localai.types import ChatRequest, Image, Message, Options, ResolvedModel, ToolCall, Zone
+from localai.types import ChatRequest, Message, Options, Picture, ResolvedModel, ToolCall, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 
@@ -64,7 +64,7 @@ def test_a_plain_request() -> None:
 def test_a_request_with_everything() -> None:
     schema = {"type": "object"}
     options = Options(temperature=0.0, seed=0, max_tokens=7, stop=("a", "b"), extra={"dry": 1})
-    picture = Message("user", "what?", (Image(b"png", "image/png"),))
+    picture = Message("user", "what?", (Picture(b"png", "image/png"),))
     sent = request_body(ChatRequest(MODEL, (picture,), options, schema=schema, logprobs=0))
     assert sent["messages"] == [
         {

@@ -19,9 +19,9 @@ from localai.events import ReasoningDelta, TextDelta, Timings, TokenLogprobs, Us
 from localai.types import (
     Capability,
     ChatRequest,
-    Image,
     Message,
     Options,
+    Picture,
     ResolvedModel,
     Think,
     ToolCall,
@@ -78,7 +78,7 @@ def test_a_body_with_everything() -> None:
         stop=("\n",),
         extra={"num_gpu": 0, "num_ctx": 1},
     )
-    message = Message("user", "what is it?", (Image(b"png", "image/png"),), reasoning="hm")
+    message = Message("user", "what is it?", (Picture(b"png", "image/png"),), reasoning="hm")
     request = ChatRequest(MODEL, (message,), options, schema=schema, logprobs=3)
     sent = body(request, context_tokens=512, think=True, keep_alive=60.0)
     assert sent["options"] == {
@@ -242,10 +242,10 @@ def test_contexts_of_a_model() -> None:
         "model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960},
     }
     assert ollama_model.context_limit_of(show) == 40960
-    assert ollama_model.own_context_of(show) == 16384
+    assert ollama_model.makers_context_of(show) == 16384
     assert ollama_model.context_limit_of({}) is None
     assert ollama_model.context_limit_of({"details": {"context_length": 8192}}) == 8192
-    assert ollama_model.own_context_of({"parameters": "numa_num_ctx 5"}) is None
+    assert ollama_model.makers_context_of({"parameters": "numa_num_ctx 5"}) is None
 
 
 def test_the_events_of_a_chunk() -> None:

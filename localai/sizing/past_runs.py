@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from localai.sizing.speed import OwnRun
+from localai.sizing.speed import PastRun
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
-    from localai.database import DecodeRow, OwnRate
+    from localai.database import DecodeRow, MeasuredRate
     from localai.paths import Paths
 
 
 def runs_by_name(
     paths: Paths, names: Iterable[str], providers: Sequence[str]
-) -> dict[str, tuple[OwnRun, ...]]:
+) -> dict[str, tuple[PastRun, ...]]:
     """The last answers on this machine of each model in `names`, from any of `providers`; models
     without answers are left out."""
     if not paths.database.exists():
@@ -36,7 +36,7 @@ def runs_by_name(
     return {name: runs for name, runs in found.items() if runs}
 
 
-def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
+def past_runs(paths: Paths, model: ResolvedModel) -> tuple[PastRun, ...]:
     """The last answers of `model` here, the newest first; empty if there were none.
 
     Answers from before its file was written are left out: the name may have been another model's.
@@ -58,17 +58,17 @@ def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
     return (*_measured(measured), *_runs(rows))
 
 
-def _measured(rates: Iterable[OwnRate]) -> tuple[OwnRun, ...]:
+def _measured(rates: Iterable[MeasuredRate]) -> tuple[PastRun, ...]:
     return tuple(
-        OwnRun(rate.decode_tokens_per_s, rate.depth_tokens or 0)
+        PastRun(rate.decode_tokens_per_s, rate.depth_tokens or 0)
         for rate in rates
         if rate.decode_tokens_per_s is not None
     )
 
 
-def _runs(rows: Iterable[DecodeRow]) -> tuple[OwnRun, ...]:
+def _runs(rows: Iterable[DecodeRow]) -> tuple[PastRun, ...]:
     return tuple(
-        OwnRun(rate, row.input_tokens + row.output_tokens // 2)
+        PastRun(rate, row.input_tokens + row.output_tokens // 2)
         for row in rows
         if (rate := row.timings.decode_tokens_per_s) is not None
     )

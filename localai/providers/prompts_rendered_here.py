@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPrompt:
+class PromptRenderedHere:
     """A prompt as it was rendered, and in `Hidden.pieces`."""
 
     rendered: str
     pieces: list[tuple[str, bool]]
 
 
-def own_prompt(
+def prompt_rendered_here(
     lease: Lease,
     request: ChatRequest,
     body: Mapping[str, Any],
     render: Callable[[Lease, Mapping[str, Any]], str],
     made: GoPrompt | None = None,
-) -> OwnPrompt | None:
+) -> PromptRenderedHere | None:
     """The prompt of `body`; None where the chat endpoint makes it as well. `render` makes one by
     the engine's template, `made` is the one by the maker's if it was made before. Raises
     ServerRefused, Unreachable."""
@@ -45,7 +45,9 @@ def own_prompt(
         return None
     if rendered is None:
         rendered = render(lease, asked)
-    return OwnPrompt(rendered, [(rendered, False)] if hidden is None else hidden.pieces(rendered))
+    return PromptRenderedHere(
+        rendered, [(rendered, False)] if hidden is None else hidden.pieces(rendered)
+    )
 
 
 def _hidden_special_tokens(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
