@@ -385,13 +385,13 @@ class TestFolders:
         self, machine: Machine, tiny: Path
     ) -> None:
         folder = machine.home / ".lmstudio/models/maker/repo"
-        for name in ("sees-Q4_K_M.gguf", "text-only-Q4_K_M.gguf"):
+        for name in ("eyes-Q4_K_M.gguf", "blind-Q4_K_M.gguf"):
             place(tiny, folder / name)
         encoder = write_tiny(folder / "mmproj-eyes-f16.gguf", "clip")
         found = {model.id: model.projector for model in gguf_models(machine.paths, machine.environ)}
-        assert found == {"maker/repo/sees-Q4_K_M": encoder, "maker/repo/text-only-Q4_K_M": None}
-        assert resolve_gguf(str(folder / "text-only-Q4_K_M.gguf"), machine.paths).projector is None
-        assert resolve_gguf(str(folder / "sees-Q4_K_M.gguf"), machine.paths).projector == encoder
+        assert found == {"maker/repo/eyes-Q4_K_M": encoder, "maker/repo/blind-Q4_K_M": None}
+        assert resolve_gguf(str(folder / "blind-Q4_K_M.gguf"), machine.paths).projector is None
+        assert resolve_gguf(str(folder / "eyes-Q4_K_M.gguf"), machine.paths).projector == encoder
 
     def test_what_cannot_be_read_is_left_out(self, machine: Machine, tiny: Path) -> None:
         folder = machine.home / ".lmstudio/models/maker/repo"
