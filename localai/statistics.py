@@ -19,6 +19,7 @@ FEWEST_CASES = 6
 _CONFIDENCE = 0.95
 _Z_TWO_SIDED = NormalDist().inv_cdf(0.975)
 _Z_POWER = NormalDist().inv_cdf(0.8)
+_EXACT_TREND = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,33 @@ def _rank_sum_counts(one: int, other: int) -> tuple[float, ...]:
             ]
     total = math.comb(one + other, one)
     return tuple(count / total for count in counts[other])
+
+
+def mann_kendall(values: Sequence[float]) -> float:
+    """The two-sided p-value of Mann's and Kendall's test for a trend (Mann 1945): are later values
+    larger, or smaller, more often than by chance? Equal values count half. Exact up to 30 values,
+    by the normal distribution beyond."""
+    count = len(values)
+    pairs = count * (count - 1) // 2
+    rising = sum((b > a) + (b == a) / 2 for i, a in enumerate(values) for b in values[i + 1 :])
+    fewer = min(rising, pairs - rising)
+    if count > _EXACT_TREND:
+        deviation = math.sqrt(pairs * (2 * count + 5) / 36)
+        return min(1.0, 2 * NormalDist(pairs / 2, deviation).cdf(fewer + 0.5))
+    return min(1.0, 2 * sum(_inversion_shares(count)[: math.floor(fewer) + 1]))
+
+
+@cache
+def _inversion_shares(count: int) -> tuple[float, ...]:
+    """The share of the orders of `count` values that have 0, 1, 2, … pairs in the wrong order."""
+    shares = [1.0]
+    for size in range(2, count + 1):
+        longer = [0.0] * (len(shares) + size - 1)
+        for inversions, share in enumerate(shares):
+            for more in range(size):
+                longer[inversions + more] += share / size
+        shares = longer
+    return tuple(shares)
 
 
 def wilson(passed: int, total: int, confidence: float = _CONFIDENCE) -> Interval:

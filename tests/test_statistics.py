@@ -18,6 +18,7 @@ from localai.statistics import (
     cases_needed,
     holm,
     kappa,
+    mann_kendall,
     mann_whitney,
     mcnemar,
     median_interval,
@@ -259,6 +260,24 @@ def test_the_unpaired_interval_covers_what_it_says() -> None:
         return not unpaired_change(one, two).excludes(0.2)
 
     assert sum(covers() for _ in range(1000)) >= 940
+
+
+def test_mann_kendalls_p_value_is_the_share_of_orders_with_as_much_of_a_trend() -> None:
+    assert mann_kendall([1.0, 2, 3, 4, 5, 6]) == pytest.approx(2 / 720)
+    assert mann_kendall([6.0, 5, 4, 3, 2, 1]) == pytest.approx(2 / 720)
+    # 1,230 of 40,320 orders on either side, counted one by one
+    assert mann_kendall([3.0, 1, 4, 2, 6, 8, 5, 7]) == pytest.approx(0.0610119, rel=1e-5)
+    assert mann_kendall([2.0, 2, 2, 2, 2, 2]) == 1.0
+    assert mann_kendall([1.0]) == 1.0
+
+
+def test_a_trend_of_many_values_is_tested_by_the_normal_distribution() -> None:
+    zigzag = [float(number ^ 5) for number in range(30)]
+    exact, approximate = mann_kendall(zigzag[:30]), mann_kendall([*zigzag[:15], 7.5, *zigzag[15:]])
+    assert 0 < exact < 1e-6
+    assert 0 < approximate < 1e-6
+    flat = [float(number % 7) for number in range(300)]
+    assert mann_kendall(flat) > 0.5
 
 
 def test_mann_whitneys_p_value_is_scipys() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 from typing import Final, Literal
 
 from localai.bench.cell import Cell, decode, is_narrow, main_metric
 from localai.bench.figures import first_token_spread, goodput
 from localai.bench.plan import LEAST_REPETITIONS
+from localai.statistics import mann_kendall, slope
 from localai.units import counted, time_text
 
 Verdict = Literal["quiet", "noisy", "invalid"]
 
 _TOO_WIDE: Final = 0.05
 _LENGTH_OFF: Final = 0.02
+_DRIFTS: Final = 0.03
+_SIGNIFICANT: Final = 0.05
 _FEW_CACHED: Final = 0.02
 _CLIENT_LIMITS: Final = 0.5
 _OFTEN_TOGETHER: Final = 0.1
@@ -25,7 +29,7 @@ def verdict(cell: Cell) -> Verdict:
     nothing of speed."""
     if cell.failed is not None or not cell.succeeded or _was_cached(cell) or _too_short(cell):
         return "invalid"
-    if len(cell.undisturbed) < LEAST_REPETITIONS or not cell.is_warm:
+    if len(cell.undisturbed) < LEAST_REPETITIONS or _drift(cell):
         return "noisy"
     if cell.test.rate is not None:
         # What arrives at random differs by nature.
@@ -34,6 +38,24 @@ def verdict(cell: Cell) -> Verdict:
     if interval is None or not is_narrow(interval, _TOO_WIDE) or _MOVED in cell.notes:
         return "noisy"
     return "quiet"
+
+
+def _drift(cell: Cell) -> float | None:
+    """How much the repetitions of a row changed from the first to the last, a fraction, where the
+    warm-ups were not steady; None if that is 3% at most, or may be chance.
+
+    Warm-ups vary as repetitions do: with noise of 2%, three of them seldom lie within 3%. More
+    repetitions tell a model that is not warm yet from a machine that is not quiet.
+    """
+    if cell.is_warm:
+        return None
+    metric = main_metric(cell.test)
+    values = [value for each in cell.counted if (value := metric(each)) is not None]
+    a_step = slope(range(len(values)), values)
+    if a_step is None:
+        return None
+    change = a_step * (len(values) - 1) / median(values)
+    return change if abs(change) > _DRIFTS and mann_kendall(values) < _SIGNIFICANT else None
 
 
 _MOVED: Final = "the machine's own speed moved during the run"
@@ -76,8 +98,10 @@ def _found(cell: Cell) -> Iterator[str]:
     client = max((each.noise.client or 0 for each in succeeded), default=0)
     if client > _CLIENT_LIMITS:
         yield f"localai itself took up to {client:.0%} of a core, which may be what limits"
-    if not cell.is_warm:
-        yield f"not steady after {counted(cell.warm_ups, 'warm-up')}"
+    if drift := _drift(cell):
+        way = "faster" if drift > 0 else "slower"
+        warm_ups = counted(cell.warm_ups, "warm-up")
+        yield f"not steady after {warm_ups}: the repetitions became {abs(drift):.0%} {way}"
     if len(cell.counted) < LEAST_REPETITIONS:
         repetitions = counted(len(cell.counted), "repetition is", "repetitions are")
         yield f"{repetitions} too few for an interval"

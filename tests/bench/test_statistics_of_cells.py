@@ -16,6 +16,7 @@ from localai.bench.verdict import moved_note, notes, verdict
 from localai.errors import InvalidInput
 
 BUSY = Noise(others=0.4)
+WARMING = (97.0, 98.2, 99.4, 100.6, 101.8, 103.0)
 
 
 def sample(rate: float = 100.0, **changes: object) -> Sample:
@@ -77,7 +78,9 @@ def test_steady_are_three_within_three_percent_that_do_not_rise() -> None:
         (cell(*[sample()] * 6), "quiet"),
         (cell(*[sample(noise=BUSY)] * 12), "noisy"),
         (cell(*[sample()] * 5), "noisy"),
-        (cell(*[sample()] * 6, is_warm=False), "noisy"),
+        (cell(*map(sample, WARMING), is_warm=False), "noisy"),
+        (cell(*map(sample, WARMING)), "quiet"),
+        (cell(*map(sample, (100, 96, 103, 98, 101, 97)), is_warm=False), "quiet"),
         (cell(*[sample(rate) for rate in (60, 70, 100, 110, 140, 150)]), "noisy"),
         (cell(*[sample()] * 6, notes=(moved_note(),)), "noisy"),
         (cell(*[sample(cached_tokens=100)] * 6), "invalid"),
@@ -97,16 +100,23 @@ def test_what_qualifies_a_row_is_said() -> None:
             *[sample(noise=BUSY)] * 3,
             *[sample(finish_reason="stop", output_tokens=90, input_tokens=600)] * 3,
             Sample(0, failed="the connection broke"),
-            is_warm=False,
         )
     )
     assert found == (
         "1 of 7 repetitions failed: the connection broke",
         "3 of 7 repetitions disturbed (others took CPU, up to 40%)",
-        "not steady after 3 warm-ups",
         "the prompt had 600 tokens, not 512",
         "3 of 6 answers ended by themselves, the shortest at 90 tokens",
     )
+
+
+def test_a_row_that_was_never_warm_is_told_by_its_repetitions() -> None:
+    found = notes(cell(*map(sample, WARMING), is_warm=False))
+    assert found == ("not steady after 3 warm-ups: the repetitions became 6% faster",)
+    slower = notes(cell(*map(sample, reversed(WARMING)), is_warm=False))
+    assert slower == ("not steady after 3 warm-ups: the repetitions became 6% slower",)
+    much_noise = cell(*map(sample, (100, 96, 103, 98, 101, 97) * 20), is_warm=False)
+    assert notes(much_noise) == (), "many arrivals without a trend"
 
 
 def test_a_client_that_may_be_what_limits_is_said() -> None:

@@ -16,6 +16,7 @@ from localai.bench.tuning import (
     suggestions,
     trials,
 )
+from localai.bench.verdict import moved_note
 from localai.errors import InvalidInput
 from localai.output.bench_tuning import changes_text, show_suggestions
 from localai.output.documents.bench import (
@@ -168,7 +169,7 @@ def test_only_the_second_measurement_decides() -> None:
 
 
 def test_a_noisy_machine_decides_nothing() -> None:
-    found = confirmed(1.25, 1.12, is_warm=False)
+    found = confirmed(1.25, 1.12, notes=(moved_note(),))
     assert found.suggestions == ()
     assert [each.settings for each in found.undecided] == GAINED
     told = changes_text(found.undecided[0].changes)

@@ -86,16 +86,18 @@ def test_a_bar_is_as_long_as_its_share_on_any_screen() -> None:
 
 
 def test_rows_under_other_settings_are_told_apart_everywhere() -> None:
-    varied = run(*(cell(BASE, settings={"threads": n}, is_warm=n == 2) for n in (1, 2)))
+    rising = [96.0 + rate for rate in range(8)]
+    varied = run(*(cell(rising, settings={"threads": n}, is_warm=n == 2) for n in (1, 2)))
     page = report(varied)
-    assert page.count("m pp512 tg128, threads 1") > len(BASE), "each of its samples, and its line"
+    assert page.count("m pp512 tg128, threads 1") > len(rising), "each of its samples, and its line"
     assert "m pp512 tg128, threads 1: not steady after 3 warm-ups" in page
     for form, said in (("md", "| threads 2 |"), ("csv", ",threads 2,"), ("benchstat", "threads=2")):
         assert said in as_text(varied, form)
 
 
 def test_what_holds_for_all_rows_is_said_once() -> None:
-    page = report(run(*(cell(BASE, settings={"threads": n}, is_warm=False) for n in (1, 2))))
+    rising = [96.0 + rate for rate in range(8)]
+    page = report(run(*(cell(rising, settings={"threads": n}, is_warm=False) for n in (1, 2))))
     assert page.count("not steady after 3 warm-ups") == 1
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 import threading
 import time
@@ -33,6 +34,7 @@ class Schedule:
     longer. `pieces_per_packet` of more than one sends so many at once. `caches` says that a prompt
     which begins like an earlier one is computed from there on, unless asked not to; `claims_cached`
     are so many tokens of every prompt, whatever was asked.
+    `noise` is the standard deviation of the pace from answer to answer, a fraction of it.
     `says_times` adds llama.cpp's `timings`, `ends_early_at` ends an answer after so many tokens.
     """
 
@@ -47,6 +49,7 @@ class Schedule:
     caches: bool = False
     says_cached: bool = True
     claims_cached: int = 0
+    noise: float = 0.0
     says_times: bool = False
     ends_early_at: int | None = None
 
@@ -126,7 +129,8 @@ class PacedServer:
             self._known.append(words)
         wanted = int(body.get("max_tokens") or 64)
         tokens = wanted if plan.ends_early_at is None else min(wanted, plan.ends_early_at)
-        prefill_s = plan.prefill_s_per_token * (sent.prompt_tokens - sent.cached_tokens)
+        pace = random.gauss(1.0, plan.noise)
+        prefill_s = pace * plan.prefill_s_per_token * (sent.prompt_tokens - sent.cached_tokens)
         begin = arrived + plan.first_s + prefill_s
         connection.sendall(_head("text/event-stream"))
         if plan.role_chunk:
@@ -134,7 +138,7 @@ class PacedServer:
         packet, due = b"", begin
         pieces = list(_pieces(tokens, plan))
         for number, delta in enumerate(pieces):
-            due += 0 if number == 0 else plan.gap_s
+            due += 0 if number == 0 else pace * plan.gap_s
             if plan.stall is not None and plan.stall[0] == number:
                 due += plan.stall[1]
             packet += _chunk(_delta(delta))
