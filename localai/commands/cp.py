@@ -9,8 +9,8 @@ import typer
 from localai.commands.common_options import Json, Quiet
 from localai.commands.settings import load_settings
 from localai.library.copy import copy_model
-from localai.output.models import STORE_NAMES
 from localai.output.output import Output
+from localai.output.store_names import STORE_NAMES
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

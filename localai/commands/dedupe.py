@@ -10,7 +10,7 @@ from localai.commands.common_options import Json, Quiet, Yes
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.library.duplicates import find_duplicates, link
-from localai.output.models import print_duplicates
+from localai.output.duplicates import print_duplicates
 from localai.output.output import Output
 from localai.output.progress import show_work
 from localai.units import bytes_text

@@ -75,7 +75,7 @@ def list_models(
 
 def _list_duplicates(paths: Paths, output: Output) -> None:
     from localai.library.duplicates import find_duplicates
-    from localai.output.models import print_duplicates
+    from localai.output.duplicates import print_duplicates
     from localai.output.progress import show_work
 
     found = show_work(find_duplicates(paths), output)

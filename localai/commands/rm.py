@@ -12,8 +12,8 @@ from localai.errors import InvalidInput
 from localai.library.dependents import Dependents, dependents_of
 from localai.library.removal import Removal, plan_removal
 from localai.library.removal_journal import finish_interrupted_removals
-from localai.output.models import STORE_NAMES
 from localai.output.output import Output
+from localai.output.store_names import STORE_NAMES
 from localai.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

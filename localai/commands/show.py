@@ -10,7 +10,7 @@ from localai.commands.common_options import Json, Profile, machine_of
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import InvalidInput, NotFound
 from localai.library.details import find_details, memory_table, speed_on
-from localai.output.models import details_facts
+from localai.output.model_details import details_facts
 from localai.output.output import Output
 from localai.units import parse_count
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from localai.fetch.preflight import Preflight
 from localai.formats.gguf import GgufHeader
-from localai.output.models import speed_text
+from localai.output.speed import speed_text
 from localai.sizing.speed import SpeedRange
 from localai.stores.describe import parameters_text
 from localai.stores.starter import STARTER

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localai.output.models import speed_text
 from localai.output.output import Output
+from localai.output.speed import speed_text
 from localai.output.table import Column, Row
 from localai.recommend.catalogue import Entry
 from localai.recommend.kept_hub import KeptHub

@@ -53,7 +53,7 @@ ALLOWED = {
     "library/variants.py": "a store, whose names have tags",
     "output/documents/recommend.py": "a file format",
     "output/doctor.py": "what a probe of doctor looks at, as a person calls it",
-    "output/models.py": "stores",
+    "output/store_names.py": "stores",
     "privacy/policy.py": "which setting permits a host; the facts of providers lie above",
     "recommend/": "a file format; a publisher on the hub",
     "sampling_options.py": "wires",

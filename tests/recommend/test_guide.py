@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localai.hardware.profiles import load_profile
-from localai.output.models import speed_text
+from localai.output.speed import speed_text
 from localai.recommend.catalogue import TASKS, catalogue
 from localai.recommend.ranking import recommend
 
