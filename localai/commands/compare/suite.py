@@ -186,7 +186,7 @@ def _facts(contestant: Contestant) -> ModelFacts:
 
 
 def _say_if_busy(output: Output) -> None:
-    from localai.compare.quiet import BUSY_PERCENT, waiting_percent
+    from localai.compare.processor_load import BUSY_PERCENT, waiting_percent
 
     waiting = waiting_percent()
     if waiting is not None and waiting > BUSY_PERCENT:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.compare.quiet import waiting_percent
+from localai.compare.processor_load import waiting_percent
 
 
 @pytest.mark.parametrize(
