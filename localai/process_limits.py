@@ -1,4 +1,4 @@
-"""The limits of this process (`ulimit -v`, `ulimit -s`), and a command that keeps within them.
+"""The limits of this process (`ulimit -u`, `-v`, `-s`), and a command that keeps within them.
 
 Under a limit of addresses a thread costs as much as it reserves: 8 MB of stack and, in glibc, an
 arena of 64 MB. `doctor` with its 18 probes reserved 1.1 GB, of which it used 40 MB; with small
@@ -10,6 +10,7 @@ open file left, the process aborts.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import threading
@@ -45,6 +46,12 @@ def keep_within_limits() -> None:
         with suppress(OSError, AttributeError):
             ctypes.CDLL(_ENDS_THREADS)
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def spare_threads_of_numpy() -> None:
+    """Have numpy begin no threads for its linear algebra, which is not used here. Where the system
+    gives none, OpenBLAS interrupts the process as Ctrl-C does. Called before numpy is imported."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _require(what: str, option: str, name: int, least_bytes: int) -> None:

@@ -35,6 +35,7 @@ from localai.formats.k_types import (
     quantized_rows,
 )
 from localai.formats.quantization_types import FILE_TYPE_NUMBER, TENSOR_TYPE_OF_NAME
+from localai.process_limits import spare_threads_of_numpy
 from localai.progress import WorkProgress
 
 PLAIN_TYPES: Final = ("F16", "Q4_0", "Q4_1", "Q8_0", "Q5_0", "Q5_1")
@@ -136,6 +137,7 @@ def quantize_file(
     many bytes of the source are done. Needs memory for one tensor. Raises NotFound without the
     package, InvalidInput if it cannot decode a tensor, OSError."""
     require(to)
+    spare_threads_of_numpy()
     with ExitStack() as opened, target.open("wb") as file:
         parts = [opened.enter_context(open_gguf(source)) for source in sources]
         every = [(part, tensor) for part in parts for tensor in part.container.tensors]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.engine.llamacpp.library import engine_library
+from localai.parallel import in_threads
 
 if TYPE_CHECKING:
     from localai.formats.gguf_container import TensorInfo
@@ -83,8 +83,7 @@ def quantized_rows(floats: Any, number: int, row_bytes: int) -> Any:
         )
         assert written == count * row_bytes, "ggml has another idea of this type"
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(chunk, range(0, rows, step)))
+    in_threads(chunk, range(0, rows, step))
     return made
 
 

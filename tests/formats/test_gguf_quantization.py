@@ -3,6 +3,9 @@ reader."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,25 @@ def test_all_metadata_but_the_type_come_along_unread(tmp_path: Path) -> None:
     assert made.fields["general.file_type"].contents() == 7
     assert made.fields["general.quantization_version"].contents() == 2
     assert not any(name.startswith("split.") for name in made.fields)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux tells them")
+def test_no_thread_is_begun_for_what_is_not_computed(tmp_path: Path) -> None:
+    """numpy's linear algebra begins one for each core, and interrupts the process that may not."""
+    [source] = write(tmp_path / "m.gguf", Spec("llama", layers=1))
+    script = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from localai.formats.gguf import read_model\n"
+        "from localai.formats.gguf_quantization import quantize_file\n"
+        "source, target = map(Path, sys.argv[1:])\n"
+        "assert list(quantize_file([source], read_model(source), 'Q8_0', target))\n"
+        "assert 'numpy' in sys.modules\n"
+        "print(len(os.listdir('/proc/self/task')))\n"
+    )
+    command: list[str | Path] = [sys.executable, "-c", script, source, tmp_path / "made.gguf"]
+    environment = {name: value for name, value in os.environ.items() if "OPENBLAS" not in name}
+    made = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=120)
+    assert made.stdout == b"1\n"
 
 
 def test_matrices_become_the_type_and_all_else_stays_byte_by_byte(tmp_path: Path) -> None:

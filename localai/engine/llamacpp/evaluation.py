@@ -185,9 +185,11 @@ def main(spec_path: str) -> None:
     """Compute what the file at `spec_path` asks for."""
     from localai.engine.parent import end_with_parent
     from localai.privacy.sandbox import deny_network
+    from localai.process_limits import spare_threads_of_numpy
 
     end_with_parent()
     deny_network()
+    spare_threads_of_numpy()
     document = json.loads(Path(spec_path).read_text(encoding="utf-8"))
     spec = _Spec(**{**document, "settings": EngineSettings(**document["settings"])})
     try:

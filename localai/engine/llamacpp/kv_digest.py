@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from localai.parallel import in_threads
+
 _PART_BYTES: Final = 16 << 20
 _PIECE_BYTES: Final = 1 << 20
 _MOST_THREADS: Final = 4
@@ -17,7 +19,6 @@ _MOST_THREADS: Final = 4
 def digest_of(file: Path) -> str:
     """The SHA-256 of the SHA-256s of the file's parts, of 16 MiB each, which are computed at the
     same time. Raises OSError."""
-    from concurrent.futures import ThreadPoolExecutor
 
     def of_part(start: int) -> bytes:
         digest, left = hashlib.sha256(), _PART_BYTES
@@ -29,5 +30,5 @@ def digest_of(file: Path) -> str:
         return digest.digest()
 
     parts = range(0, file.stat().st_size, _PART_BYTES)
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        return hashlib.sha256(b"".join(pool.map(of_part, parts))).hexdigest()
+    most = min(_MOST_THREADS, os.cpu_count() or 1)
+    return hashlib.sha256(b"".join(in_threads(of_part, parts, most))).hexdigest()
