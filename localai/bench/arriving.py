@@ -31,9 +31,9 @@ def wanted_arrivals(row: Row, limits: Limits) -> int:
 def arrivals(
     row: Row, wanted: int, source: random.Random, change: Callable[[Cell], None]
 ) -> Iterator[int]:
-    """Let requests arrive until the row has `wanted` samples; yields how many there are, and tells
-    `change` each state. The noise of a sample is that since the first request; at the end every
-    sample has the noise of the whole time."""
+    """Let requests arrive until the row has `wanted` samples; yields how many there are, at first
+    those that it had, and tells `change` each state. The noise of a sample is that since the first
+    request; at the end every sample has the noise of the whole time."""
     rate, provider = row.cell.test.rate, row.subject.selected.provider
     assert rate is not None
     before, first = row.cell.samples, noise.read(row.pid)
@@ -46,6 +46,8 @@ def arrivals(
         daemon=True,
     )
     load.start()
+    # On a machine that cannot keep up, the first answer may take minutes.
+    yield len(before)
     for number in range(len(before), wanted):
         while done.empty() and load.is_alive():
             time.sleep(0.01)

@@ -20,7 +20,12 @@ from typing import Any, Final
 from localai.bench.cell import Cell, Metric, decode, first_token, prefill
 from localai.bench.plan import Test
 from localai.bench.recording import Sample
-from localai.bench.remarks import differing_settings, remarks, settings_apart
+from localai.bench.remarks import (
+    differing_settings,
+    has_several_engines,
+    remarks,
+    settings_apart,
+)
 from localai.bench.stored_runs import MachineNote, StoredRun
 from localai.bench.verdict import notes, verdict
 from localai.errors import InvalidInput
@@ -137,8 +142,10 @@ def _jsonl(run: StoredRun) -> str:
 def _benchstat(run: StoredRun) -> str:
     """Go's benchmark format, a line a sample, for `benchstat old.txt new.txt`."""
     lines = [f"cpu: {sanitize_line(run.machine.cpu or 'unknown')}"]
+    has_several = has_several_engines(run.cells)
     for cell, settings in zip(run.cells, differing_settings(run.cells), strict=True):
-        named = {"model": cell.model, "test": cell.test.label, **settings}
+        engine = {"engine": cell.engine} if has_several else {}
+        named = {"model": cell.model, **engine, "test": cell.test.label, **settings}
         name = "/".join(
             f"{key}={re.sub(r'[^A-Za-z0-9._-]+', '_', str('auto' if v is None else v))}"
             for key, v in named.items()

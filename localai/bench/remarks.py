@@ -36,21 +36,26 @@ def settings_apart(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def row_names(cells: Sequence[Cell]) -> list[str]:
-    """A name for each row: `qwen3:8b pp512 tg128, threads 2`, with its engine where there are
-    several."""
-    has_several = len({cell.engine for cell in cells}) > 1
+def has_several_engines(cells: Sequence[Cell]) -> bool:
+    """Whether the rows were measured in more than one engine."""
+    return len({cell.engine for cell in cells}) > 1
+
+
+def told_apart(cells: Sequence[Cell]) -> list[str]:
+    """What tells each row from others of its model and test: its engine, if there are several, and
+    its `settings_apart`."""
+    several = has_several_engines(cells)
     return [
-        ", ".join(
-            each
-            for each in (
-                f"{cell.model} {cell.test.label}",
-                cell.engine if has_several else "",
-                apart,
-            )
-            if each
-        )
-        for cell, apart in zip(cells, settings_apart(cells), strict=True)
+        ", ".join(each for each in (cell.engine if several else "", settings) if each)
+        for cell, settings in zip(cells, settings_apart(cells), strict=True)
+    ]
+
+
+def row_names(cells: Sequence[Cell]) -> list[str]:
+    """A name for each row: `qwen3:8b pp512 tg128, threads 2`."""
+    return [
+        ", ".join(each for each in (f"{cell.model} {cell.test.label}", apart) if each)
+        for cell, apart in zip(cells, told_apart(cells), strict=True)
     ]
 
 

@@ -188,8 +188,12 @@ class Bench:
             yield from self._warm_up(row)
         for row in [row for row in rows if row.cell.test.rate is not None]:
             wanted = wanted_arrivals(row, self._limits)
+            begin, before = time.monotonic(), len(row.cell.samples)
             for done in arrivals(row, wanted, self._source, partial(self._change, row)):
-                yield replace(self._progress("measuring", row), done=done, wanted=wanted)
+                made, took_s = done - before, time.monotonic() - begin
+                left_s = took_s / made * (wanted - done) if made else None
+                now = self._progress("measuring", row)
+                yield replace(now, done=done, wanted=wanted, left_s=left_s)
             rows.remove(row)
         number = max((len(row.cell.samples) for row in rows), default=0)
         halfway, turn = False, 0
@@ -269,9 +273,10 @@ class Bench:
 
     def _progress(self, phase: Phase, row: Row, done: int | None = None) -> Progress:
         cell = row.cell
+        has_several = len({each.cell.engine for each in self.rows}) > 1
         return Progress(
             phase=phase,
-            model=cell.model,
+            model=f"{cell.model} in {cell.engine}" if has_several else cell.model,
             test=cell.test.label,
             done=len(cell.samples) if done is None else done,
             wanted=max(row.limits.least, len(cell.samples)),

@@ -134,11 +134,12 @@ def show_changes(
     output: Output, before: StoredRun, after: StoredRun, changes: Sequence[MetricChange]
 ) -> None:
     """Show the changes of each row, metric by metric."""
-    from localai.bench.remarks import settings_apart
+    from localai.bench.remarks import has_several_engines, settings_apart
 
     apart = dict(zip(map(id, after.cells), settings_apart(after.cells), strict=True))
     columns = (
         Column("model"),
+        Column("engine", only_piped=not has_several_engines(after.cells)),
         Column("settings", only_piped=not any(apart.values())),
         Column("test"),
         Column("metric"),
@@ -148,6 +149,9 @@ def show_changes(
         Column("reason", wraps=True, drop=1),
     )
     name = before.saved_as or before.id
+    if not changes:
+        output.line(f"nothing to compare with {name}: the later benchmark has no figure")
+        return
     output.line(f"beside {name} of {_day(before.created_at)}:")
     rows = []
     for each in changes:
@@ -158,6 +162,7 @@ def show_changes(
         rows.append(
             [
                 each.cell.model,
+                each.cell.engine,
                 apart.get(id(each.cell), ""),
                 each.cell.test.label,
                 "prefill" if each.metric.startswith("prefill") else "decode",
@@ -176,9 +181,8 @@ def _day(at: float) -> str:
 
 def _columns(cells: Sequence[Cell]) -> list[Column]:
     from localai.bench.cell import first_token, first_visible
-    from localai.bench.remarks import settings_apart
+    from localai.bench.remarks import has_several_engines, settings_apart
 
-    several_engines = len({cell.engine for cell in cells}) > 1
     thinks = any(
         _differ(cell.interval(first_token), cell.interval(first_visible)) for cell in cells
     )
@@ -186,7 +190,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
     tells = any(cell.energy_from for cell in cells)
     return [
         Column("model"),
-        Column("engine", drop=0 if several_engines else 6),
+        Column("engine", drop=0 if has_several_engines(cells) else 6),
         Column("settings", only_piped=not any(settings_apart(cells))),
         Column("test"),
         Column("prefill tok/s", right=True, label="prefill"),
@@ -235,6 +239,8 @@ def _differ(one: Interval | None, other: Interval | None) -> bool:
 def progress_text(progress: Progress) -> str:
     """`measuring SmolLM2 pp512 tg128, 4 of 6: decode 118 ± 2 tok/s, about 12s left`."""
     parts = [f"{_PHASES[progress.phase]} {progress.model} {progress.test}".rstrip()]
+    if progress.phase == "warming" and progress.done:
+        parts[0] += f", {progress.done} so far"
     if progress.phase == "measuring":
         parts[0] += f", {progress.done} of {progress.wanted}"
         if progress.decode is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from localai.bench.cell import Cell, decode, energy, first_token, prefill
 from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
-from localai.bench.remarks import remarks, row_names, settings_apart
+from localai.bench.remarks import has_several_engines, remarks, row_names, told_apart
 from localai.bench.sweeps import Sweep, sweeps
 from localai.bench.verdict import verdict
 from localai.output.bars import Bar, Range, bars, ranges
@@ -61,15 +61,16 @@ def report(run: StoredRun, changes: Sequence[MetricChange] | None = None) -> str
 
 def _results(cells: Sequence[Cell]) -> Markup:
     crowded = any(cell.test.concurrency > 1 for cell in cells)
-    apart = settings_apart(cells)
+    apart = told_apart(cells)
     tells = any(cell.energy_from for cell in cells)
+    is_one_engine = not has_several_engines(cells)
     columns: list[str | Column] = [
         "row",
         *_numbers("decode tok/s", "prefill tok/s", "first token"),
         *_numbers(*["together tok/s"] * crowded, *["J/token"] * tells),
         *_numbers("predicted", "memory"),
         "verdict",
-        "engine",
+        *["engine"] * is_one_engine,
     ]
     rows = []
     for cell, settings in zip(cells, apart, strict=True):
@@ -84,7 +85,7 @@ def _results(cells: Sequence[Cell]) -> Markup:
             UNKNOWN if predicted is None else number_text(predicted),
             memory_text(cell.memory_bytes, cell.card_memory_bytes),
             element("span", verdict(cell), class_="good" if verdict(cell) == "quiet" else "bad"),
-            cell.engine,
+            *[cell.engine] * is_one_engine,
         ]
         rows.append(row)
     return table(columns, rows)
@@ -117,7 +118,7 @@ def _quality(cells: Sequence[Cell]) -> Markup | None:
 def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
     rows: list[list[Child]] = []
     drawn: list[Range] = []
-    apart = dict(zip(map(id, cells), settings_apart(cells), strict=True))
+    apart = dict(zip(map(id, cells), told_apart(cells), strict=True))
     for each in changes:
         interval, bounds = each.change, ""
         if interval is not None and interval.low is not None and interval.high is not None:
@@ -188,7 +189,7 @@ def _figures(sweep: Sweep) -> Markup:
 def _limits(cells: Sequence[Cell]) -> Markup | None:
     """How near each model's decoding comes to the limit set by the memory's bandwidth."""
     shown = []
-    for settings, cell in zip(settings_apart(cells), cells, strict=True):
+    for settings, cell in zip(told_apart(cells), cells, strict=True):
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)
         if fraction is not None and rate is not None:
             limit = number_text(rate.value / fraction)
@@ -209,7 +210,7 @@ def _energy(cells: Sequence[Cell]) -> Markup | None:
             f"{rate_text(taken)} J/token",
             None if taken.low is None or taken.high is None else (taken.low, taken.high),
         )
-        for settings, cell in zip(settings_apart(cells), cells, strict=True)
+        for settings, cell in zip(told_apart(cells), cells, strict=True)
         if (taken := cell.interval(energy)) is not None
     ]
     if not shown:
@@ -256,7 +257,7 @@ def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
     yield details("every sample", table(["row", *numbers, "what disturbed it"], rows))
     gaps = [
         (_named(cell, settings), found)
-        for settings, cell in zip(settings_apart(cells), cells, strict=True)
+        for settings, cell in zip(told_apart(cells), cells, strict=True)
         if (found := gap_quantiles(cell)) is not None
     ]
     if gaps:

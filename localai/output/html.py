@@ -226,7 +226,10 @@ rect.bad{fill:var(--bad)}
 @media(max-width:30rem){svg text{font-size:15px}h1{font-size:1.3rem}
 tbody th:has(small){min-width:8rem;overflow-wrap:anywhere}th small{white-space:normal}
 .bars p{display:block}.bars p>span{display:block;text-align:left}}
-@media(max-width:45rem){.rows thead{display:none}.rows table,.rows tbody{display:block}
+@media(max-width:60rem){.rows{font-size:.875rem}.rows th,.rows td{padding:.3rem}
+.rows th small{white-space:normal}}
+@media(max-width:45rem){.rows{font-size:1rem}.rows thead{display:none}
+.rows table,.rows tbody{display:block}
 .rows tr{display:flex;flex-wrap:wrap;gap:.1rem 1rem;padding:.4rem 0;
 border-bottom:1px solid var(--rule)}
 .rows th,.rows td{display:block;padding:0;border:0;text-align:left;overflow-wrap:anywhere;

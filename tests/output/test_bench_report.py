@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from localai.bench.sweeps import sweeps
 from localai.output.bench_report import report
 from tests.bench.test_comparison import BASE, cell, run
 from tests.support.command import RunLocalai
+from tests.support.terminal import Terminal
 
 
 def test_a_report_shows_results_curves_samples_and_machine() -> None:
@@ -125,3 +128,39 @@ def test_the_report_of_a_kept_run_is_written(run_localai: RunLocalai, tmp_path: 
     assert "m.gguf" in page.read_text()
     missing = run_localai("bench", "--html", tmp_path / "none" / "x.html")
     assert missing.returncode == 2
+
+
+def test_rows_of_several_engines_are_told_apart_by_their_engine_alone() -> None:
+    measured = run(
+        cell(BASE, engine="xllamacpp 1", settings={"kv_type": "f16", "draft": "lookup"}),
+        cell([0.5 * rate for rate in BASE], engine="Ollama", settings={}),
+    )
+    page = report(measured)
+    for engine in ("xllamacpp 1", "Ollama"):
+        assert f"<small>pp512 tg128, {engine}</small>" in page
+    assert "f16" not in page, "that is no difference between rows of one engine"
+    lines = as_text(measured, "benchstat").splitlines()[1:]
+    assert {line.split("/")[2] for line in lines} == {"engine=xllamacpp_1", "engine=Ollama"}
+    assert ",Ollama,,pp512 tg128," in as_text(measured, "csv")
+
+
+def test_a_terminal_of_100_columns_shows_the_engines(
+    pty: Callable[..., Terminal], localai_home: Path, tmp_path: Path
+) -> None:
+    records = [
+        {
+            "build_commit": engine,
+            "model_filename": "qwen3:8b",
+            "n_prompt": 512,
+            "n_gen": 0,
+            "samples_ns": [5_000_000_000 + each * 10_000_000 for each in range(6)],
+        }
+        for engine in ("xllamacpp 2026.10.11549", "another")
+    ]
+    (tmp_path / "both.json").write_text(json.dumps(records))
+    shown = pty("bench", "import", tmp_path / "both.json", columns=100)
+    assert shown.wait_exit() == 0
+    heading, first, second, *_ = shown.screen.splitlines()
+    assert heading.split()[:2] == ["model", "engine"]
+    assert "llama-bench xllamacpp 2026.10.11549" in first
+    assert "llama-bench another" in second
