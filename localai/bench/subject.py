@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, LocalaiError
+from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.providers.registry import (
     facts_of,
     full_name,
@@ -104,7 +104,16 @@ def subjects(
             if kind is not None:
                 assert paths is not None
                 text = _quantized(text, kind, config, paths, pool)
-            found = _subject(text, ours, pool)
+            try:
+                found = _subject(text, ours, pool)
+            except NotFound as missing:
+                if len(engines) < 2:
+                    raise
+                raise NotFound(
+                    missing.message,
+                    hint=f"several engines measure one model: name one that {engine} has, too",
+                    command=("localai", "list", "--provider", str(engine)),
+                ) from missing
             if kind is not None:
                 found = replace(found, asked=name or "")
             if settings and not found.is_embedded:

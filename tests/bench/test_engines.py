@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localai.paths import Paths
 from localai.providers.mlx import INTERPRETER_VARIABLE
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
@@ -47,6 +48,19 @@ def test_ollama_is_measured_and_left_as_it_was(
     short = any("ended by themselves" in note for note in row["notes"])
     assert len(row["decode_tokens_per_s"]["samples"]) >= (1 if short else 6), row["notes"]
     assert becomes(lambda: not loaded(ollama_server), 10), "it was not in memory before"
+
+
+def test_a_model_that_one_of_the_engines_lacks_is_answered_with_those_that_it_has(
+    ollama_server: OllamaServer, run_localai: RunLocalai, home_with_starter: Paths
+) -> None:
+    environment = {"OLLAMA_HOST": ollama_server.host}
+    result = run_localai("bench", "starter", "--engine", "llamacpp,ollama", env=environment)
+    assert result.returncode == 3
+    assert result.stderr.decode() == (
+        "error: Ollama has no model 'starter'\n\n"
+        "hint: several engines measure one model: name one that ollama has, too\n"
+        "run: localai list --provider ollama\n"
+    )
 
 
 def test_mlx_is_measured_by_the_same_definitions(
