@@ -371,10 +371,10 @@ def test_a_config_error_stops_the_command_with_the_place(
 
 @pytest.mark.real_process
 def test_a_read_only_home_is_an_error_that_says_what_to_do(
-    run_localai: RunLocalai, smollm2_path: os.PathLike[str]
+    run_localai: RunLocalai, laconic_path: os.PathLike[str]
 ) -> None:
     # /proc cannot be written even by root.
-    result = run_localai("chat", "-m", os.fspath(smollm2_path), "hi", env={"LOCALAI_HOME": "/proc"})
+    result = run_localai("chat", "-m", os.fspath(laconic_path), "hi", env={"LOCALAI_HOME": "/proc"})
     assert result.returncode == 2
     assert b"set LOCALAI_HOME" in result.stderr
 

@@ -21,7 +21,7 @@ ASK = ("-m", "starter", "--max-tokens", "3", "Hi.")
 
 
 @pytest.fixture
-def disk(localai_home: Path, smollm2_path: Path) -> Iterator[Callable[[str], None]]:
+def disk(localai_home: Path, laconic_path: Path) -> Iterator[Callable[[str], None]]:
     """A small disk of its own at the home, with the starter and a conversation; what the test calls
     mounts it anew with other options."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(localai_home)]
@@ -29,7 +29,7 @@ def disk(localai_home: Path, smollm2_path: Path) -> Iterator[Callable[[str], Non
         pytest.skip("this user cannot mount a small disk")
     paths = locate()
     starter_path(paths).parent.mkdir(parents=True)
-    starter_path(paths).symlink_to(smollm2_path)
+    starter_path(paths).symlink_to(laconic_path)
     database = Database(paths.database)
     conversation = database.create_conversation()
     database.add_message(conversation, None, Message("user", "Xanadu"), finish_reason="stop")

@@ -77,10 +77,11 @@ def test_an_answer_cut_by_its_limit_says_so(home: Paths, run_localai: RunLocalai
 
 
 def test_an_answer_of_a_real_model_that_repeats_itself_is_stopped(
-    home: Paths, run_localai: RunLocalai
+    home: Paths, run_localai: RunLocalai, smollm2_path: Path
 ) -> None:
     greedy = ("--temperature", "0", "--repeat-penalty", "0.7", "--max-tokens", "4k")
-    result = run_localai("chat", *greedy, "--json", "Tell me a long story", timeout_s=300)
+    own = ("-m", smollm2_path, "-s", SYSTEM_PROMPT, *greedy)
+    result = run_localai("chat", *own, "--json", "Tell me a long story", timeout_s=300)
     document = json.loads(result.stdout)
     assert (result.returncode, document["finish_reason"]) == (0, "loop")
     assert 3000 <= len(document["text"]) < 8000
@@ -106,12 +107,12 @@ def test_a_model_thinks_in_at_most_so_many_tokens(
 
 
 def test_more_context_than_the_model_has_and_thinking_are_said_wherever_one_asks(
-    home: Paths, run_localai: RunLocalai, smollm2_path: Path
+    home: Paths, run_localai: RunLocalai, laconic_path: Path
 ) -> None:
     asked = ("-m", "starter", "--ctx", "100k", "--think", "on", "--max-tokens", "1", "-n")
     chat = run_localai("chat", *asked, "hi")
     batch = run_localai("batch", "-", *asked[:-1], "-O", "-", input=b'{"prompt": "hi"}\n' * 3)
-    compare = run_localai("compare", *asked[:-1], "-m", smollm2_path, "hi")
+    compare = run_localai("compare", *asked[:-1], "-m", laconic_path, "hi")
     for result, models in ((chat, 1), (batch, 1), (compare, 2)):
         said = result.stderr.decode()
         assert said.count("was made for 8,192 tokens of context, not 102,400") == models, said
@@ -191,11 +192,11 @@ def test_a_seed_makes_sampling_repeatable(home: Paths, run_localai: RunLocalai) 
 
 
 def test_a_file_by_path_answers_with_its_own_name(
-    home: Paths, run_localai: RunLocalai, smollm2_path: Path
+    home: Paths, run_localai: RunLocalai, laconic_path: Path
 ) -> None:
-    arguments = ("chat", "--json", "--max-tokens", "3", "-m", str(smollm2_path), "hi")
+    arguments = ("chat", "--json", "--max-tokens", "3", "-m", str(laconic_path), "hi")
     document = json.loads(run_localai(*arguments).stdout)
-    assert document["model"] == str(smollm2_path)
+    assert document["model"] == str(laconic_path)
 
 
 @pytest.mark.parametrize(
@@ -257,12 +258,12 @@ def test_a_file_that_is_no_whole_model_is_refused(
     home: Paths,
     run_localai: RunLocalai,
     tmp_path: Path,
-    smollm2_path: Path,
+    laconic_path: Path,
     content: bytes | None,
     message: str,
 ) -> None:
     file = tmp_path / "bad.gguf"
-    with smollm2_path.open("rb") as whole:
+    with laconic_path.open("rb") as whole:
         file.write_bytes(whole.read(3_000_000) if content is None else content)
     result = run_localai("chat", "-m", file, "hi")
     assert result.returncode == 2

@@ -16,14 +16,14 @@ from tests.support.weights import SYSTEM_PROMPT
 def test_promptfoo_s_example_is_asked_of_ollama_and_the_engine_and_judged_by_another_model(
     home_with_starter: Paths,
     ollama_server: OllamaServer,
-    gemma3_path: Path,
+    shortened_path: Path,
     run_localai: RunLocalai,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "promptfooconfig.yaml").write_text(RIDDLES)
     result = run_localai(
         *("compare", "--suite", "promptfooconfig.yaml", "--limit", "1", "-o", "run.jsonl"),
-        *("-m", "ollama/smollm2:135m", "-m", gemma3_path, "--judge", "llamacpp/starter"),
+        *("-m", "ollama/smollm2:135m", "-m", shortened_path, "--judge", "llamacpp/starter"),
         *("-s", SYSTEM_PROMPT, "--max-tokens", "12", "--html", "r.html", "--json"),
         env={"OLLAMA_HOST": ollama_server.host},
         cwd=tmp_path,
@@ -34,7 +34,7 @@ def test_promptfoo_s_example_is_asked_of_ollama_and_the_engine_and_judged_by_ano
     document = checked(Comparison, result.stdout)
     assert [each["model"] for each in document["models"]] == [
         "smollm2:135m",
-        str(gemma3_path),
+        str(shortened_path),
     ]
     assert len(document["cases"]) == 2
     for case in document["cases"]:
@@ -51,4 +51,4 @@ def test_promptfoo_s_example_is_asked_of_ollama_and_the_engine_and_judged_by_ano
     assert judge["prompts"] == 5, "two questions of the rubric, both orders, a control"
     page = (tmp_path / "r.html").read_text()
     assert "Judge" in page
-    assert str(gemma3_path.parent) not in page
+    assert str(shortened_path.parent) not in page

@@ -31,6 +31,11 @@ FACTS = " ".join(f"The ship number {number} carries apples." for number in range
 
 
 @pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    return smollm2_path
+
+
+@pytest.fixture
 def database(localai_home: Path) -> Database:
     return Database(locate().database)
 

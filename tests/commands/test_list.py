@@ -24,6 +24,12 @@ from tests.support.terminal import Terminal
 
 
 @pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    """The same file as Ollama has."""
+    return smollm2_path
+
+
+@pytest.fixture
 def stores(home_with_starter: Paths, command_environment: dict[str, str], tmp_path: Path) -> Path:
     """A user's home with a model of LM Studio's and the same one in the hub's cache."""
     user = Path(command_environment["HOME"])

@@ -74,13 +74,13 @@ def test_the_fallback_that_was_set_answers_announced_and_is_recorded_as_the_auth
 
 
 def test_the_fallback_steps_in_when_the_engine_itself_fails(
-    farm: Paths, run_localai: RunLocalai, tmp_path: Path, smollm2_path: Path
+    farm: Paths, run_localai: RunLocalai, tmp_path: Path, laconic_path: Path
 ) -> None:
     # A whole header over missing weights passes every check before the engine's own.
     broken = tmp_path / "broken.gguf"
-    with smollm2_path.open("rb") as whole, broken.open("wb") as copy:
+    with laconic_path.open("rb") as whole, broken.open("wb") as copy:
         copy.write(whole.read(3_000_000).replace(b"llama", b"lxxma"))
-        copy.truncate(smollm2_path.stat().st_size)
+        copy.truncate(laconic_path.stat().st_size)
     alone = run_localai("chat", "-m", broken, "hi")
     assert alone.returncode == 5, alone.stderr
     run_localai("config", "set", "cloud.fallback", f"farm/{MODEL}")

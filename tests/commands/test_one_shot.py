@@ -454,9 +454,9 @@ def test_a_picture_is_not_sent_to_a_model_that_cannot_see(
 
 
 def test_the_engine_sees_a_picture_where_the_model_has_a_projector(
-    run_localai: RunLocalai, smollm2_path: Path, tmp_path: Path
+    run_localai: RunLocalai, laconic_path: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "seeing.gguf").symlink_to(smollm2_path)
+    (tmp_path / "seeing.gguf").symlink_to(laconic_path)
     write_projector(tmp_path / "mmproj-seeing.gguf")
     (tmp_path / "red.png").write_bytes(red_square())
 

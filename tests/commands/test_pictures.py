@@ -25,9 +25,9 @@ Chat = Callable[..., Any]
 
 
 @pytest.fixture
-def chat(run_localai: RunLocalai, smollm2_path: Path, tmp_path: Path) -> Chat:
+def chat(run_localai: RunLocalai, laconic_path: Path, tmp_path: Path) -> Chat:
     """`localai chat --json` with a model that sees; its document."""
-    (tmp_path / "seeing.gguf").symlink_to(smollm2_path)
+    (tmp_path / "seeing.gguf").symlink_to(laconic_path)
     write_projector(tmp_path / "mmproj-seeing.gguf")
     (tmp_path / "red.png").write_bytes(RED)
 

@@ -33,11 +33,11 @@ def own_model(home_with_starter: Paths) -> Path:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[OllamaServer]:
+def daemon(tmp_path_factory: pytest.TempPathFactory, laconic_path: Path) -> Iterator[OllamaServer]:
     """An Ollama whose models may be removed."""
     home = tmp_path_factory.mktemp("ollama-rm")
     with start_ollama(require("ollama"), home) as server:
-        (home / "Modelfile").write_text(f"FROM {smollm2_path}\n")
+        (home / "Modelfile").write_text(f"FROM {laconic_path}\n")
         server.run("create", "first", "--file", home / "Modelfile")
         yield server
 

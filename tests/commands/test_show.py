@@ -16,6 +16,12 @@ from tests.support.ollama import OllamaServer
 from tests.support.terminal import Terminal
 
 
+@pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    """The same file as Ollama has."""
+    return smollm2_path
+
+
 def shown(run_localai: RunLocalai, *arguments: str | Path, **env: str) -> dict[str, Any]:
     result = run_localai("show", "--json", "--profile", "laptop-16gb", *arguments, env=env)
     assert result.returncode == 0, result.stdout

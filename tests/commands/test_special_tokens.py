@@ -27,6 +27,11 @@ def localai_home(warm_home: Path) -> Path:
     return warm_home
 
 
+@pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    return smollm2_path
+
+
 @pytest.mark.parametrize("question", ORDINARY)
 def test_an_ordinary_prompt_has_the_tokens_that_it_had(
     home_with_starter: Paths, run_localai: RunLocalai, question: str

@@ -29,6 +29,11 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    return smollm2_path
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate with its key, as a company's inspection makes one."""

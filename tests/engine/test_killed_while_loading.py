@@ -101,7 +101,7 @@ def test_a_worker_that_loads_is_shown_and_can_be_stopped(
 
 
 def test_a_projection_ends_with_the_command_that_asked(
-    smollm2_path: Path, localai_home: Path, command_environment: dict[str, str]
+    laconic_path: Path, localai_home: Path, command_environment: dict[str, str]
 ) -> None:
     program = (
         "import sys; from pathlib import Path;"
@@ -109,7 +109,7 @@ def test_a_projection_ends_with_the_command_that_asked(
         "project_memory(Path(sys.argv[1]), 512)"
     )
     asker = subprocess.Popen(
-        [sys.executable, "-c", program, str(smollm2_path)], env=command_environment
+        [sys.executable, "-c", program, str(laconic_path)], env=command_environment
     )
     # The process that loads, and the one that watches it.
     assert becomes(lambda: len(_engine_processes(localai_home)) == 2, _WITHIN_S)

@@ -265,8 +265,9 @@ def test_a_stream_of_users_does_not_keep_a_larger_worker_waiting(
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_before_it_is_loaded(
-    home_with_starter: Paths, spec: WorkerSpec
+    home_with_starter: Paths, spec: WorkerSpec, smollm2_path: Path
 ) -> None:
+    spec = replace(spec, model_path=str(smollm2_path))
     with (
         pytest.raises(InsufficientResources, match=r"needs [1-9]\d\d MB .*1\.0 MB is available"),
         acquire(home_with_starter, spec, keep_alive_s=60, available_bytes=lambda: 1_000_000),

@@ -219,6 +219,11 @@ def test_a_batch_s_record_says_of_an_answer_what_chat_says() -> None:
     assert None not in {value for value, _ in both.values() if not isinstance(value, dict)}
 
 
+@pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    return smollm2_path
+
+
 def test_every_document_is_printed_as_it_is_promised(
     home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
 ) -> None:

@@ -320,9 +320,9 @@ def test_the_embedded_engine_answers_without_a_network(namespace: bool, smollm2:
 
 
 @pytest.fixture
-def smollm2(smollm2_path: Path) -> str:
+def smollm2(laconic_path: Path) -> str:
     """The starter's weights, as a path that travels as JSON."""
-    return str(smollm2_path)
+    return str(laconic_path)
 
 
 @apple

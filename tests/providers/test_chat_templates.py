@@ -107,10 +107,10 @@ TAKEN = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_template_that_makes_no_prompt_of_it_is_named(
-    paths: Paths, smollm2_path: Path, name: str
+    paths: Paths, laconic_path: Path, name: str
 ) -> None:
     template, messages, complaint = REFUSED[name]
-    request = replace(_request(paths, smollm2_path, messages), chat_template=template)
+    request = replace(_request(paths, laconic_path, messages), chat_template=template)
     with pytest.raises(TemplateFault, match=complaint) as raised:
         _asked(paths, request)
     assert "the chat template that was given" in raised.value.message
@@ -119,29 +119,29 @@ def test_a_template_that_makes_no_prompt_of_it_is_named(
 
 @pytest.mark.parametrize("name", SAID)
 def test_what_a_template_leaves_out_beside_the_question_is_said(
-    paths: Paths, smollm2_path: Path, name: str
+    paths: Paths, laconic_path: Path, name: str
 ) -> None:
     template, messages, doubt = SAID[name]
-    request = replace(_request(paths, smollm2_path, messages), chat_template=template)
+    request = replace(_request(paths, laconic_path, messages), chat_template=template)
     [said] = _asked(paths, request)
     assert said.endswith(doubt)
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_a_template_that_says_all_is_used_in_silence(
-    paths: Paths, smollm2_path: Path, name: str
+    paths: Paths, laconic_path: Path, name: str
 ) -> None:
     template, messages = TAKEN[name]
-    request = replace(_request(paths, smollm2_path, messages), chat_template=template)
+    request = replace(_request(paths, laconic_path, messages), chat_template=template)
     assert _asked(paths, request) == []
     [(_, info)] = workers(paths)
     assert info.spec.chat_template == template
 
 
 def test_a_models_own_is_named_with_what_helps_and_remembered(
-    paths: Paths, tmp_path: Path, smollm2_path: Path
+    paths: Paths, tmp_path: Path, laconic_path: Path
 ) -> None:
-    model = gguf_with_template(tmp_path / "m.gguf", smollm2_path, "{{ raise_exception('no') }}")
+    model = gguf_with_template(tmp_path / "m.gguf", laconic_path, "{{ raise_exception('no') }}")
     request = _request(paths, model, _ALONE)
     with pytest.raises(TemplateFault, match=r"m\.gguf is broken: no \(line 1") as raised:
         _asked(paths, request)

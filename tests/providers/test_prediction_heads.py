@@ -95,9 +95,9 @@ def test_a_model_without_such_layers_is_refused_before_it_is_loaded(
 
 
 def test_a_benchmark_that_is_refused_is_no_run_to_go_on_with(
-    run_localai: RunLocalai, smollm2_path: Path
+    run_localai: RunLocalai, laconic_path: Path
 ) -> None:
-    refused = run_localai("bench", smollm2_path, "--quick", env=MTP)
+    refused = run_localai("bench", laconic_path, "--quick", env=MTP)
     assert refused.returncode == 2
     assert b"has no layers that predict several tokens" in refused.stderr
     listed = run_localai("bench", "list", "--json")

@@ -107,9 +107,9 @@ def test_a_template_that_is_a_question_is_answered_at_once(
 
 
 def test_a_picture_goes_with_one_question_and_stays_with_it(
-    session: Start, home: Paths, smollm2_path: Path, tmp_path: Path
+    session: Start, home: Paths, laconic_path: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "seeing.gguf").symlink_to(smollm2_path)
+    (tmp_path / "seeing.gguf").symlink_to(laconic_path)
     write_projector(tmp_path / "mmproj-seeing.gguf")
     for name in ("red one.png", "other.png"):
         (tmp_path / name).write_bytes(red_square())

@@ -148,6 +148,11 @@ def test_what_is_no_bundle_is_refused(run_localai: RunLocalai, tmp_path: Path) -
 
 
 @pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    return smollm2_path
+
+
+@pytest.fixture
 def bundle(
     run_localai: RunLocalai, home_with_starter: Paths, tmp_path: Path, smollm2_path: Path
 ) -> Path:

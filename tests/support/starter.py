@@ -39,12 +39,19 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @pytest.fixture
-def home_with_starter(used_home: Path, smollm2_path: Path) -> Paths:
+def starter_weights(laconic_path: Path) -> Path:
+    """What lies as the starter in the home below: of fewer words than what is fetched. A file that
+    is about these has another."""
+    return laconic_path
+
+
+@pytest.fixture
+def home_with_starter(used_home: Path, starter_weights: Path) -> Paths:
     """The paths of a home that was used before, in which the starter lies."""
     paths = locate()
     target = starter_path(paths)
     target.parent.mkdir(parents=True)
-    target.symlink_to(smollm2_path)
+    target.symlink_to(starter_weights)
     return paths
 
 

@@ -35,10 +35,10 @@ _ON_REQUEST = (
 
 
 @pytest.fixture(scope="module")
-def on_request(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Path]:
+def on_request(tmp_path_factory: pytest.TempPathFactory, laconic_path: Path) -> Iterator[Path]:
     """A model whose template does as its last message says."""
     file = tmp_path_factory.mktemp("models") / "on-request.gguf"
-    yield gguf_with_template(file, smollm2_path, _ON_REQUEST + _PLAIN)
+    yield gguf_with_template(file, laconic_path, _ON_REQUEST + _PLAIN)
     file.unlink()
 
 
@@ -73,7 +73,7 @@ def _ask(paths: Paths, model: Path, text: str) -> str:
 def test_a_template_is_stopped_while_the_model_loads(
     paths: Paths,
     tmp_path: Path,
-    smollm2_path: Path,
+    laconic_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     template: str,
     kind: type[LocalaiError],
@@ -81,7 +81,7 @@ def test_a_template_is_stopped_while_the_model_loads(
 ) -> None:
     if kind is Unreachable:
         monkeypatch.setattr(starting, "LONGEST_TEMPLATE_S", 2.0)
-    model = gguf_with_template(tmp_path / "m.gguf", smollm2_path, template + _PLAIN)
+    model = gguf_with_template(tmp_path / "m.gguf", laconic_path, template + _PLAIN)
     with pytest.raises(kind, match=complaint):
         _ask(paths, model, "hello")
     assert workers(paths) == []

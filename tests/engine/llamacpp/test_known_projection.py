@@ -27,6 +27,11 @@ def found_out(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    return smollm2_path
+
+
 def spec_of(paths: Paths, context_tokens: int = 512) -> WorkerSpec:
     return WorkerSpec(
         "llamacpp", str(starter_path(paths)), context_tokens, cache_dir=str(paths.cache_dir)
