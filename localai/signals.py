@@ -70,9 +70,10 @@ def ctrl_c_left_to_child() -> Iterator[None]:
 def limited(processor_s: float) -> Iterator[None]:
     """Raise TimeoutError in the block once this process has computed for so long.
 
-    For patterns and schemas that strangers write: the work can grow with a power of the text. Of
-    the main thread only, for no other can be interrupted; Python's regular expressions look for
-    signals while they search.
+    For patterns, schemas and PDFs that strangers write: the work can grow with a power of the text.
+    It is raised again each second, for a library may take it for an error of its own. Of the main
+    thread only, for no other can be interrupted; Python's regular expressions look for signals
+    while they search.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("only the main thread can be interrupted")
@@ -81,7 +82,7 @@ def limited(processor_s: float) -> Iterator[None]:
         raise TimeoutError
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, processor_s)
+    signal.setitimer(signal.ITIMER_VIRTUAL, processor_s, 1.0)
     try:
         yield
     finally:

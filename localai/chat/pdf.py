@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.signals import limited
 from localai.units import counted
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ _BEGIN: Final = b"%PDF-"
 # How far from the beginning readers look for it, and from the end for what must be there
 # (PDF Reference 1.7, implementation notes 13 and 18): mail programs and printers put bytes around.
 _AROUND_BYTES: Final = 1024
+# A damaged one can take a time that grows with the square of its size. A whole one has been read at
+# 100 KB a second and more, on a slow machine.
+_LEAST_S: Final = 5.0
+_LEAST_BYTES_PER_S: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,25 @@ def pdf_text(content: bytes, name: str) -> PdfText:
 
     # It warns of every oddity of a file that it can read all the same.
     logging.getLogger("pypdf").setLevel(logging.ERROR)
+    longest_s = _LEAST_S + len(content) / _LEAST_BYTES_PER_S
     try:
-        # Offsets within count from its beginning.
-        reader = PdfReader(io.BytesIO(content[content.find(_BEGIN) :]))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise InvalidInput(
-                f"{name} is locked with a password",
-                hint="take its password away: qpdf --decrypt IN OUT",
-            )
-        pages = [page.extract_text().strip() for page in reader.pages]
-        fields = _fields(reader)
+        with limited(longest_s):
+            # Offsets within count from its beginning.
+            reader = PdfReader(io.BytesIO(content[content.find(_BEGIN) :]))
+            if reader.is_encrypted and not reader.decrypt(""):
+                raise InvalidInput(
+                    f"{name} is locked with a password",
+                    hint="take its password away: qpdf --decrypt IN OUT",
+                )
+            pages = [page.extract_text().strip() for page in reader.pages]
+            fields = _fields(reader)
     except InvalidInput:
         raise
+    except TimeoutError as error:
+        raise InvalidInput(
+            f"{name} cannot be read as a PDF: it takes more than {longest_s:.0f} s",
+            hint="it may be read once it is mended: qpdf IN OUT",
+        ) from error
     except (PyPdfError, PdfReadError) as error:
         raise InvalidInput(f"{name} is a damaged PDF: {error}") from error
     except RecursionError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import MISSING
 from functools import cache
 from types import UnionType
 from typing import Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -48,6 +49,9 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
         return from_json(_mapping(value, where), where)
     if dataclasses.is_dataclass(kind):
         content = _mapping(value, where)
+        for each in dataclasses.fields(kind):
+            if each.name not in content and each.default is each.default_factory is MISSING:
+                raise InvalidInput(f"{where} has no {each.name!r}")
         return cast(Any, kind)(
             **{
                 name: _decoded(hint, content[name], f"{where}: {name}")

@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,20 @@ def test_what_a_glob_finds_that_is_no_text_is_left_out(folder: Path) -> None:
     assert gathered.left_out == ("src/p.png",)
     with pytest.raises(InvalidInput, match="a picture"):
         gather_files(["src/*.png"])
+
+
+@pytest.mark.clock
+def test_a_damaged_pdf_whose_reading_takes_the_square_of_its_size_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localai.chat.pdf._LEAST_S", 0.3)
+    monkeypatch.setattr("localai.chat.pdf._LEAST_BYTES_PER_S", 1_000_000)
+    content = b"%PDF-1.4\n" + b"trailer<</Root 1 0 R" * 2000 + b"\nstartxref\n337\n%%EOF"
+    (tmp_path / "odd.pdf").write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(InvalidInput, match=r"odd\.pdf"):
+        read_text_file(str(tmp_path / "odd.pdf"))
+    assert time.process_time() - began < 5, "twenty seconds without a limit"
 
 
 def test_a_pdf_may_have_bytes_around_it(folder: Path) -> None:

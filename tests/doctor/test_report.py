@@ -16,6 +16,7 @@ from localai.doctor.diagnose import diagnose
 from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
 from localai.doctor.redaction import Private, private_names, redact, redact_text
 from localai.doctor.report import write_report
+from localai.errors import InvalidInput
 from localai.output.documents.doctor import Doctor
 from tests.doctor.exhibits import CASES, MACHINES, case_of, machine_facts, snapshot
 from tests.support.command import RunLocalai
@@ -70,6 +71,12 @@ def test_hidden_models_have_the_same_name_everywhere() -> None:
     text = json.dumps(redact(snapshot_to_json(facts), private))
     assert "qwen3" not in text
     assert "model-" in text
+
+
+def test_a_report_whose_facts_lack_a_field_names_it() -> None:
+    document = {"schema": "localai.doctor.facts/1", "missing": [{"reason": "no rights"}]}
+    with pytest.raises(InvalidInput, match=r"facts\.json: missing has no 'subject'"):
+        snapshot_from_json(document, "facts.json")
 
 
 @pytest.mark.parametrize("code", [*CASES])
