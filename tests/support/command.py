@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -141,10 +142,21 @@ def stop_processes_of(home: Path, *, but: int | None = None) -> None:
     for process in found:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, alive = psutil.wait_procs(found, timeout=5)
-    for process in alive:
+    deadline = time.monotonic() + 5
+    while any(map(_lives, found)) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    for process in filter(_lives, found):
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it has not ended. Where the system's first process collects what has ended once a
+    second or two, psutil's own `wait_procs` waits for that."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _pids_of(home: Path) -> Iterator[int]:
