@@ -59,7 +59,8 @@ def test_null_is_as_if_it_were_not_there() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"not json", "not JSON"),
+        (b"not json", "this is plain text"),
+        (b'{"prompt": "a"', "not JSON"),
         (b"[1]", "not an object"),
         (b'{"prompt": "caf\xe9"}', "not UTF-8: byte 0xe9"),
         (line(), 'either "prompt" or "messages"'),

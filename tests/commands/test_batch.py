@@ -790,7 +790,7 @@ def _append_to(file: Path) -> None:
 def test_an_output_that_somebody_else_changes_ends_the_batch(
     robot: Robot, change: Callable[[Path], None], order: tuple[str, ...]
 ) -> None:
-    robot.prompts("say one", "wait 2 two", "wait 2 three")
+    robot.prompts("say one", "wait 1 two", "wait 1 three")
     process = robot.start("-j", "1", *order)
     file = robot.folder / "answers.jsonl"
     assert becomes(lambda: file.exists() and file.stat().st_size > 0, 30)
