@@ -16,12 +16,12 @@ from typing import Final
 _TEXTS: Final = ("prose.txt", "code.py.txt", "data.md", "other.txt")
 _BY_QUALITY: Final = ("prose.txt", "data.md", "other.txt", "code.py.txt")
 _NONCE_WORDS: Final = 8
-# A text is fitted to within this much of its length; the server's own count then stands in the
-# result.
+# A text may differ by this share from the length that was asked for. The result has the server's
+# own count of it.
 _NEAR_ENOUGH: Final = 0.01
 _MOST_COUNTS: Final = 24
 _TYPICAL_CHARACTERS_A_TOKEN: Final = 3.5
-# No tokenizer makes so little of natural text; a count that says so is none.
+# No tokenizer needs so few tokens for natural text: a count that says so is not believed.
 _MOST_CHARACTERS_A_TOKEN: Final = 40
 
 
@@ -68,16 +68,16 @@ EDIT: Final = "\n\nWrite this file again in full, with every `median` in it call
 
 
 def code_begins() -> int:
-    """After how many characters of the bundled texts the code begins."""
+    """The number of characters before the code in the bundled texts."""
     return text_of(1 << 16).index(paragraphs_of("code.py.txt")[0])
 
 
 def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 0) -> str:
-    """The text that makes a prompt of `tokens`, as `count` counts the whole prompt around it.
+    """The text that makes a prompt of `tokens`, within 1%. `skipped` is as for `text_of`.
 
-    Within 1% where `count` knows. Where it says None, or no more for a text than without one,
-    nothing is known of the model's tokens, and the text has the length that is usual. `skipped` is
-    as for `text_of`. Empty where the prompt is as long without it.
+    `count` counts the tokens of the whole prompt with a text in it. If it returns None, or as much
+    as for no text, the text has the usual length. The text is empty if the prompt is as long
+    without it.
     """
     usual = characters = round(tokens * _TYPICAL_CHARACTERS_A_TOKEN)
     empty = count("")
@@ -106,7 +106,8 @@ def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 
 
 
 def _between(low: tuple[int, int], high: tuple[int, int] | None, tokens: int) -> int:
-    """How many characters the next try has, from what fewer and more of them made of tokens."""
+    """The number of characters to try next for `tokens`. `low` and `high` are the characters and
+    tokens of the longest text that was too short and of the shortest that was too long."""
     if high is None:
         rate = low[0] / low[1] if low[0] and low[1] else _TYPICAL_CHARACTERS_A_TOKEN
         return low[0] + max(1, round((tokens - low[1]) * rate))

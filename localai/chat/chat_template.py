@@ -1,8 +1,8 @@
 """A chat template of the user's, in place of a model's own: from a file to the request.
 
-`--chat-template FILE` gives one for a run, a preset or `models.NAME.chat_template` for good. Who
-computes with templates of their own (Ollama, a server, a cloud) cannot be given one, and says where
-it stands.
+`--chat-template FILE` gives one for a run, a preset or `models.NAME.chat_template` for good. A
+provider whose server has the templates (Ollama, a server of one's own, a cloud) takes none; the
+refusal says where its template is changed.
 """
 
 from __future__ import annotations

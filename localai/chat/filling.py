@@ -38,8 +38,8 @@ def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
 
 
 def title_of(template: Template, typed: str, filled: Filled) -> str:
-    """What a conversation is called that begins so: the template's name, with what was `typed`,
-    else with the question that it is, or what it is for."""
+    """The title of a conversation that begins with a template: its name and the first line of what
+    was `typed`. If nothing was, of its question, or of its description if it needs an input."""
     otherwise = filled.prompt if template.asks_by_itself else template.description.partition(":")[0]
     what = next(iter((typed or otherwise).strip().splitlines()), "")
     return f"{template.name}: {what}" if what else template.name

@@ -13,7 +13,7 @@ from localai.wires.schemas.references import Draft, draft_of
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-# Of the processor's: a pattern may match a text in more ways than there is time.
+# In seconds of processor time: a pattern may match a text in more ways than can be tried.
 _LONGEST_CHECK_S: Final = 5.0
 
 

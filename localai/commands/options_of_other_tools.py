@@ -1,4 +1,4 @@
-"""The meaning of an option that a command of ours does not have: what other tools call so. Pure."""
+"""Options that other tools have and a command of ours does not, and what to give instead. Pure."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ class Instead:
 
 
 def instead_of(option: str, given: Sequence[str], known: Collection[str]) -> Instead | None:
-    """What was meant by the arguments `given`, in which the command knows no `option`; None if
-    nobody can tell. `known` are the forms of the options that it has."""
+    """The arguments to give in place of `given`, which have an `option` that the command lacks;
+    None if its meaning is unknown. `known` are the options that the command has, in every form."""
     found = next((at for at, each in enumerate(given) if each.partition("=")[0] == option), None)
     if found is None:
         return None
@@ -121,8 +121,8 @@ def instead_of(option: str, given: Sequence[str], known: Collection[str]) -> Ins
 
 
 def with_other_option(option: str, near: str, given: Sequence[str]) -> tuple[str, ...] | None:
-    """The arguments `given` with the option `near` in place of `option`; None if it is not in
-    them as it was reported."""
+    """The arguments `given` with the option `near` in place of `option`; None if `option` is not
+    among them as it was reported."""
     if all(each.partition("=")[0] != option for each in given):
         return None
     return tuple(

@@ -38,7 +38,8 @@ def model_key(key: str) -> tuple[str, str | None] | None:
 
 
 def model_fields() -> dict[str, Callable[[Any], Any]]:
-    """What may be set for a model, and how each value is read; it raises Invalid."""
+    """The fields that may be set for a model, each with the function that reads its value and
+    raises Invalid."""
     from localai.sampling_options import SAMPLING_OPTIONS
     from localai.types import Think
 

@@ -178,8 +178,8 @@ class HttpConnection:
 
     @property
     def only_connects(self) -> bool:
-        """Whether it has ended, and its thread still waits for a server to take the connection,
-        which nothing can break off. All that it does then is to raise ConnectionLost."""
+        """Whether it has ended while its thread still waits for a server to accept it. Nothing can
+        break that wait off; after it the thread only raises ConnectionLost."""
         return self._ended and self._connecting
 
     def close(self) -> None:
@@ -225,8 +225,8 @@ class HttpConnection:
         return response
 
     def _heard(self, _size: int) -> None:
-        """Raise HTTPException for a head, or a document, without an end; a file may take its
-        time, up to the deadline if there is one."""
+        """Raise HTTPException if a head or a document takes more than a minute, or anything goes on
+        after the deadline. A file has no other limit."""
         now = time.monotonic()
         if self._until is not None and now > self._until:
             raise http.client.HTTPException("its answer does not end")

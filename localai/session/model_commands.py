@@ -17,8 +17,8 @@ from localai.errors import InvalidInput
 from localai.library.available import is_named, models_by_provider
 from localai.output.cells import one_line
 from localai.sampling_options import SAMPLING_OPTIONS, options_set, parse_options
-from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
+from localai.session.tree_commands import show_messages
 from localai.types import Options, ResolvedModel, Think
 from localai.units import bytes_text, counted, parse_count, whole_number
 from localai.untrusted import sanitize

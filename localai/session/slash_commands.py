@@ -15,6 +15,7 @@ from localai.output.terminal import terminal_size
 from localai.session import conversation_commands as conversation
 from localai.session import model_commands as model
 from localai.session import text_commands as text
+from localai.session import tree_commands as tree
 from localai.session.doctor_command import doctor
 from localai.session.state import Session
 
@@ -105,12 +106,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("file", (), "[PATH]", "a file for the next question", text.file),
     Command("attach", (), "[PICTURE]", "a picture for the next question", text.attach),
     Command("template", (), "[NAME] [TEXT]", "a question by a template", text.template),
-    Command("undo", (), "", "take the last question back", conversation.undo),
-    Command("retry", (), "", "ask again, keep both answers", conversation.retry),
-    Command("more", (), "", "go on with an answer that was cut", conversation.more),
-    Command("edit", (), "[N] [TEXT]", "change a question and ask it", conversation.edit),
-    Command("fork", (), "[N]", "go on after an earlier message", conversation.fork),
-    Command("branches", (), "[N]", "list the branches, go to one", conversation.branches),
+    Command("undo", (), "", "take the last question back", tree.undo),
+    Command("retry", (), "", "ask again, keep both answers", tree.retry),
+    Command("more", (), "", "go on with an answer that was cut", tree.more),
+    Command("edit", (), "[N] [TEXT]", "change a question and ask it", tree.edit),
+    Command("fork", (), "[N]", "go on after an earlier message", tree.fork),
+    Command("branches", (), "[N]", "list the branches, go to one", tree.branches),
     Command("context", (), "", "tokens used, reserved, free", conversation.context),
     Command("compact", (), "", "fold what was said into a summary", conversation.compact),
     Command("save", (), "[FILE]", "the conversation as Markdown", conversation.save),

@@ -65,7 +65,7 @@ def template_problems(template: str) -> tuple[str, ...]:
 
 
 def _without_raw(template: str) -> str:
-    """The template without its comments, and without what it says is no template."""
+    """The template without its comments and its raw blocks."""
     kept: list[str] = []
     begin = at = 0
     endless: set[str | None] = set()
@@ -100,7 +100,7 @@ def _without_strings(text: str) -> str:
 
 
 def template_suspicions(template: str) -> tuple[str, ...]:
-    """What a chat template does not need, and an attack on its reader does."""
+    """Signs of an attack: parts that no chat template needs, such as invisible characters."""
     found = [f"it has {match}" for match in dict.fromkeys(_STRANGE.findall(template))]
     invisible = sorted({f"U+{ord(each):04X}" for each in _INVISIBLE.findall(template)})
     if invisible:

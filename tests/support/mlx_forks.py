@@ -3,12 +3,12 @@
 Most of a worker's start is the import of mlx-lm, of transformers above all, and some fifty workers
 start in the tests. The program `mlx_python` stands for MLX's interpreter: asked for a module of
 `localai.engine.mlx` it has it run in a fork (`mlx_fork_server`), and lives and dies with that;
-asked for anything else it becomes the interpreter. A fork has what any process has of its own, and
-imports localai itself. It differs in that the process which the command has started, and can kill,
-is the stand-in.
+asked for anything else it becomes the interpreter. A fork shares nothing with other workers, and
+imports localai itself. One thing differs: the process that a command has started, and kills, is
+`mlx_python` and not the worker.
 
-`mlx_python_itself` is the interpreter. On a Mac, where Metal survives no fork, and under
-LOCALAI_TEST_REAL_PROCESSES=1 the other is the same.
+`mlx_python_itself` is the interpreter. `mlx_python` is the same on a Mac, where Metal survives no
+fork, and under LOCALAI_TEST_REAL_PROCESSES=1.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def sampler(options: Options, seed: int, position: int) -> Sampler:
         top_k=int(_or(options.top_k, 0)),
     )
     if temperature == 0:
-        # As it is: mlx-lm chooses at once for all answers that share a sampler.
+        # Not wrapped: mlx-lm chooses at once for all answers that share a sampler.
         return chosen
     positions = itertools.count(position)
 

@@ -24,9 +24,8 @@ class Conversion:
 
     `by` is the program. `to` is the type as people write it. `size_bytes` is the source's size;
     `made_bytes` the result's, an estimate if the program decides. `make` writes the result to a
-    path.
-    `fallbacks` are the parts of the weights that become another type, by that type: their rows are
-    no whole blocks.
+    path. `fallbacks` are the shares of the weights that become another type, by that type, because
+    their rows are no whole blocks.
     """
 
     by: Program
