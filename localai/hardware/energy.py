@@ -140,15 +140,6 @@ def energy_meter(root: Path = Path("/")) -> Iterator[EnergyMeter]:
             end()
 
 
-def closed_to_us(root: Path = Path("/")) -> Path | None:
-    """A counter of the processor that is there, and not ours to read."""
-    for zone in _zones(root):
-        file = zone / "energy_uj"
-        if file.exists() and read_integer(file) is None:
-            return file
-    return None
-
-
 def _zones(root: Path) -> list[Path]:
     """The packages, and the memory beside each of them."""
     folder = root / "sys/class/powercap"

@@ -32,10 +32,11 @@ from localai.wires.ollama import model as ollama_model
 from localai.wires.ollama import refusals as ollama_refusals
 from localai.wires.ollama import server as ollama_server
 from localai.wires.parts import arguments_of
-from localai.wires.reasoning.splitter import ReasoningSplitter, split_reasoning
+from localai.wires.reasoning.splitter import ReasoningSplitter
 from localai.wires.refusals import failure
 from localai.wires.responses import server as responses_server
 from tests.campaigns.parser import Parser
+from tests.support.whole_texts import split_reasoning
 from tests.support.wires import ChatCompletionsWire, OllamaWire
 
 _HERE = Locality(Zone.DEVICE, "the campaign")

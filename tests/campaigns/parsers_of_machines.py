@@ -15,7 +15,7 @@ from localai.hardware.apple import apple_cpu, apple_gpus, parse_sysctl
 from localai.hardware.cgroup import memory_limit
 from localai.hardware.cpu import linux_cpu
 from localai.hardware.drm import drm_gpus
-from localai.hardware.energy import closed_to_us, energy_between, energy_meter
+from localai.hardware.energy import energy_between, energy_meter
 from localai.hardware.facts import Disk, Fact, Machine, Memory, Power, all_unknown
 from localai.hardware.host import linux_host, mac_host
 from localai.hardware.memory import within_limit
@@ -91,7 +91,6 @@ def _linux(content: bytes, folder: Path) -> Any:
 
 
 def _energy(root: Path) -> None:
-    closed_to_us(root)
     with energy_meter(root) as meter:
         before = meter.read()
         after = tuple(replace(each, at=each.at + _LATER_S) for each in meter.read())

@@ -9,7 +9,7 @@ import pytest
 from localai.hardware.cgroup import cpu_quota, memory_limit
 from localai.hardware.cpu import linux_cpu
 from localai.hardware.drm import drm_gpus
-from localai.hardware.energy import closed_to_us, energy_meter
+from localai.hardware.energy import energy_meter
 from localai.hardware.power import linux_power
 from tests.hardware.captures import tree
 from tests.support.clock import within
@@ -24,7 +24,6 @@ def _everything(root: Path) -> None:
     drm_gpus(root)
     memory_limit(root)
     cpu_quota(root)
-    closed_to_us(root)
     with energy_meter(root) as meter:
         meter.read()
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from localai.answers import PartialAnswer
 from localai.events import ReasoningDelta, ThinkingEnded
-from localai.wires.reasoning.splitter import ReasoningSplitter, split_reasoning
+from localai.wires.reasoning.splitter import ReasoningSplitter
+from tests.support.whole_texts import split_reasoning
 
 THOUGHT = "<|channel|>analysis<|message|>Okay.<|end|>"
 JSON_ANSWER = "<|channel|>final <|constrain|>JSON<|message|>{}"
