@@ -1,9 +1,9 @@
 """Which tests stay together when the suite runs in several processes (`pytest -n`).
 
 What a file makes once for all its tests, a fixture of module scope, is made in one process: tests
-that use it are a group, which moves as a whole. Those that need an Ollama are one too, so that
-few processes have a server of their own. All other tests go wherever there is room, after the
-groups, of which the largest are the first.
+that use it are a group, which moves as a whole. Those that need an Ollama are one too, and those
+that need MLX, so that few processes have a server of their own. All other tests go wherever there
+is room, after the groups, of which the largest are the first.
 
 xdist's own way to say so, a suffix of each test's name, is lost since pytest 9.2, without a word.
 Here each process writes down its groups and the scheduler reads them.
@@ -30,6 +30,7 @@ _SERVERS = {
     "oci_registry": "ollama",
     "newer_ollama_server": "newer-ollama",
     "llama_server": "llama-server",
+    "mlx_python": "mlx",
 }
 _FILE = pytest.StashKey[Path]()
 _KEY = "groups_of_tests"
