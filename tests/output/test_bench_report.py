@@ -164,3 +164,4 @@ def test_a_terminal_of_100_columns_shows_the_engines(
     assert heading.split()[:2] == ["model", "engine"]
     assert "llama-bench xllamacpp 2026.10.11549" in first
     assert "llama-bench another" in second
+    assert re.search(r"kept as (\w+): localai bench show \1", shown.screen)

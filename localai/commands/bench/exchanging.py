@@ -102,4 +102,4 @@ def import_run(
 
         output.document(bench_document(run))
     show_run(output, run)
-    output.note(f"kept as {run.id}: localai bench compare {run.id}")
+    output.note(f"kept as {run.id}: localai bench show {run.id}")
