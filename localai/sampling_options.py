@@ -1,8 +1,10 @@
 """The sampling options: one table, from which parsing, the wires, `/set` and the reference follow.
 
-To add an option: a field of `types.Options` and a row of `SAMPLING_OPTIONS`. A wire that is not in
-its row refuses it by name; no option is dropped silently. Ollama ignores options that it does not
-know, so a row has Ollama only if Ollama has the option (`without=("ollama",)` leaves it out).
+To add an option that several servers have: a field of `types.Options` and a row of
+`SAMPLING_OPTIONS`. What one server alone knows is no option but `-o provider.NAME`. A wire that is
+not in its row refuses it by name; no option is dropped silently. Ollama ignores options that it
+does not know, so a row has Ollama only if Ollama has the option (`without=("ollama",)` leaves it
+out).
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from localai.types import Options
 from localai.units import parse_count
 
 Wire = Literal["chat_completions", "mlx", "ollama", "responses", "anthropic"]
-"""The formats in which options are sent. `mlx` is what the MLX worker applies of the
-chat-completions wire."""
+"""The formats in which options are sent. `chat_completions` is that of the embedded engine, LM
+Studio and every endpoint, `mlx` what the MLX worker applies of it."""
 
 _PROVIDERS_OWN: Final = "provider."
 

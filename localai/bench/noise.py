@@ -1,4 +1,4 @@
-"""What other programs did to the machine during a measurement.
+"""What happened to the machine during a measurement.
 
 The difference of two readings, before and after: the CPU that others took, what the hypervisor
 took, swapping, throttling. Linux gives all of them, other systems fewer; an unknown one is
@@ -27,7 +27,8 @@ _LEAST_S: Final = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Counters at a moment, in seconds of CPU time of all cores; None is unknown."""
+    """The machine's counters at a moment; None is unknown. Names in `_s` are seconds of CPU time of
+    all cores, `at` is the clock."""
 
     at: float
     busy_s: float | None

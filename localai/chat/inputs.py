@@ -1,8 +1,8 @@
 """The texts and pictures that are read for a question: stdin, text files, PDFs, images.
 
-A text has at most 64 MiB. On stdin it is UTF-8 unless it says otherwise. A file's encoding is
-recognised, and the user is told (`chat.encodings`). Everything else is an error that names the
-byte, never a replacement character. Nothing is cut.
+A text has at most 64 MiB, a picture 32 MiB. On stdin a text is UTF-8 unless it says otherwise. A
+file's encoding is recognised, and the user is told (`chat.encodings`). Everything else is an error
+that names the byte, never a replacement character. Nothing is cut.
 """
 
 from __future__ import annotations

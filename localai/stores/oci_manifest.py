@@ -1,6 +1,6 @@
 """OCI manifests, as a registry serves them and Ollama's store keeps them: what each layer is.
 
-No other module names a media type. To support another, add it to `MediaType`, and say in
+No other module spells a media type out. To support another, add it to `MediaType`, and say in
 `stores.ollama` what its layer means for a model of this machine.
 """
 
