@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from localai.files import (
     as_path,
     content_key,
     copy_and_hash,
+    create_atomically,
     hash_file,
     same_content,
     write_atomically,
@@ -50,11 +52,14 @@ def test_what_replaces_a_file_is_on_the_disk_first(
     target, fsync = tmp_path / "x", os.fsync
     target.write_bytes(b"old")
     synced: list[tuple[int, bytes]] = []
+    named: list[bytes] = []
 
     def noted(descriptor: int) -> None:
         fsync(descriptor)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             synced.append((os.fstat(descriptor).st_size, target.read_bytes()))
+        else:
+            named.append(target.read_bytes())
 
     monkeypatch.setattr(os, "fsync", noted)
     write_atomically(target, b"newer")
@@ -62,6 +67,20 @@ def test_what_replaces_a_file_is_on_the_disk_first(
     with written_whole(target) as output:
         output.write(b"newest")
     assert synced[1:] == [(6, b"newer")]
+    assert named == [b"newest"], "the folder, once the new file has the name"
+
+
+def test_a_file_that_another_process_made_meanwhile_stays(tmp_path: Path) -> None:
+    target = tmp_path / "x"
+
+    def content() -> Iterator[bytes]:
+        yield b"ours"
+        target.write_bytes(b"theirs")
+
+    with pytest.raises(FileExistsError):
+        create_atomically(target, content())
+    assert target.read_bytes() == b"theirs"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_source_without_an_end_is_not_copied_whole_and_has_another_hash() -> None:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from localai.untrusted import MAX_CONTROL_STRING, Sanitizer, sanitize
+from localai.untrusted import (
+    MAX_CONTROL_STRING,
+    Sanitizer,
+    markdown_words,
+    sanitize,
+    spreadsheet_words,
+)
 
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
@@ -112,6 +118,28 @@ def test_a_long_control_string_is_held_back_only_so_far() -> None:
         shown = sanitizer.feed("x" * 100)
         fed += 100
     assert fed <= MAX_CONTROL_STRING + 100
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        (" \t=1+1", "'  =1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-1", "'-1"),
+        ("+1", "'+1"),
+        ("llama=3", "llama=3"),
+    ],
+)
+def test_no_cell_is_a_formula(written: str, shown: str) -> None:
+    assert spreadsheet_words(written) == shown
+
+
+def test_a_name_in_markdown_is_no_markup_and_mentions_nobody() -> None:
+    assert markdown_words("![x](http://y)\n# @all") == (
+        r"\!\[x\](http://y) \# " + "@\N{ZERO WIDTH SPACE}all"
+    )
+    assert markdown_words("a_b and _c_") == r"a_b and \_c\_"
 
 
 def test_a_megabyte_takes_milliseconds() -> None:

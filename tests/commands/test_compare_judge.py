@@ -57,6 +57,13 @@ def test_a_perfect_judge_is_usable_and_its_preference_is_said(judged: Suites) ->
     assert judged.asked() == [], "no verdict is asked for twice"
 
 
+def test_a_judge_that_never_answers_is_given_up(judged: Suites) -> None:
+    given_up = judged.run("-m", "cast/good", "-m", "cast/70", "--judge", "cast/refuses")
+    assert given_up.returncode == 6
+    assert b"cast/refuses does not judge: the cast refused" in given_up.stderr
+    assert sum(line.startswith("refuses") for line in judged.asked()) == 5
+
+
 def test_a_judge_that_prefers_what_comes_first_is_not_usable(judged: Suites) -> None:
     result = judged.run(*TWO, "--judge", "cast/judge-first", "-o", "run.jsonl")
     assert result.returncode == 0

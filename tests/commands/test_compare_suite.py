@@ -149,12 +149,16 @@ def test_a_cut_answer_is_not_called_wrong(suites: Suites) -> None:
         {"id": "not there", "prompt": "x [Pa]", "expect": "Paris"},
         {"id": "bounded", "prompt": "x [Pa]", "expect": {"max_words": 5}},
     )
-    document = suites.document("-m", "cast/cut", "-m", "cast/thinker")
+    document = suites.document("-m", "cast/cut", "-m", "cast/thinker", "--junit", "r.xml")
     outcomes = [case["outcome"] for case in document["cases"] if case["model"] == "cast/cut"]
     assert outcomes == ["passed", "censored", "censored"]
     assert document["models"][0]["censored"] == 2
     thinker = document["models"][1]
     assert (thinker["failed"], thinker["censored"], thinker["pass_rate"]) == (0, 3, None)
+    cut, _ = ElementTree.fromstring(suites.read("r.xml"))
+    assert (cut.get("failures"), cut.get("skipped")) == ("0", "2")
+    skipped = [[each.get("message") for each in case.iter("skipped")] for case in cut]
+    assert skipped == [[], ["cut at its limit"], ["cut at its limit"]]
 
 
 def test_a_case_that_is_too_long_for_one_model_is_out_for_all(suites: Suites) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from localai.paths import Paths
+from localai.stores.model_defaults import read_defaults
 from tests.formats.synthetic import MODELS, write
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
+from tests.support.weights import SYSTEM_PROMPT
 
 
 @pytest.fixture
@@ -50,6 +52,8 @@ def test_in_our_store_it_is_a_hard_link_and_answers_as_the_first_does(
     assert run_localai("cp", "starter", "tiny:v1").returncode == 0
     copy = localai_home / "data/models/tiny:v1.gguf"
     assert copy.samefile(starter)
+    kept = read_defaults(copy)
+    assert (kept.system_prompt, kept.recommended.repeat_penalty) == (SYSTEM_PROMPT, 1.1)
     # Without the starter's own system prompt this model answers nonsense.
     question = ("What is the capital of France?", "--max-tokens", "12", "-n")
     assert b"Paris" in run_localai("chat", "-m", "llamacpp/tiny:v1", *question).stdout

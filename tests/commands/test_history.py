@@ -101,6 +101,7 @@ def test_looking_back_where_nothing_was_kept_leaves_no_trace(
         ["rm"],
         ["prune"],
         ["prune", "--older-than", "long"],
+        ["prune", "--older-than", "5", "--yes"],
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localai.compare.results import Pair
-from localai.compare.verdicts import p_text, pair_verdict
+from localai.compare.verdicts import ModelChange, change_text, p_text, pair_verdict
 
 TOO_FEW = "and no number this small can decide (6 to 0 is the least)"
 
@@ -42,3 +42,20 @@ def test_models_are_called_as_they_are_named() -> None:
 
 def test_a_probability_is_said_with_three_places() -> None:
     assert [p_text(value) for value in (0.0009, 0.001, 0.5)] == ["p < 0.001", "p 0.001", "p 0.500"]
+
+
+@pytest.mark.parametrize(
+    ("failed", "passed", "p_value", "regression", "said"),
+    [
+        (8, 0, 0.008, True, "m: worse, 8 newly failed, 0 newly passed of 20, p 0.008"),
+        (0, 8, 0.008, False, "m: better, 0 newly failed, 8 newly passed of 20, p 0.008"),
+        (3, 1, 0.625, False, "m: 3 newly failed, 1 newly passed of 20: may be an accident"),
+        (0, 0, 1.0, False, "m: the same in all 20 cases"),
+    ],
+)
+def test_a_regression_is_worse_and_no_accident(
+    failed: int, passed: int, p_value: float, regression: bool, said: str
+) -> None:
+    change = ModelChange("m", ("x",) * failed, ("y",) * passed, p_value, 20)
+    assert change.is_regression == regression
+    assert change_text(change).startswith(said)

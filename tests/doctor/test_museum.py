@@ -50,6 +50,31 @@ def test_an_exhibit_fires_its_check_and_folds_what_follows(code: str) -> None:
         assert all(evidence.value for evidence in each.evidence)
 
 
+@pytest.mark.parametrize(
+    ("free_bytes", "total_bytes", "severity"),
+    [
+        (999_999_999, 2_000_000_000_000, "fail"),
+        (19_000_000_000, 2_000_000_000_000, "warn"),
+        # Room for a model or two, however large the disk is; and more than the share.
+        (21_000_000_000, 2_000_000_000_000, None),
+        (6_000_000_000, 100_000_000_000, None),
+    ],
+)
+def test_a_disk_is_full_by_its_share_and_by_what_a_model_takes(
+    free_bytes: int, total_bytes: int, severity: str | None
+) -> None:
+    facts = changed(
+        machine_facts("linux"),
+        {
+            "places.1.mount": "/data",
+            "places.1.free_bytes": free_bytes,
+            "places.1.total_bytes": total_bytes,
+        },
+    )
+    found = [(each.code, each.severity) for each in _diagnosed(facts).findings]
+    assert found == ([] if severity is None else [("disk-full", severity)])
+
+
 def test_there_are_eight_kinds_of_healthy_machines() -> None:
     assert set(MACHINES) == {
         "amd",

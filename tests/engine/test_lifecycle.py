@@ -52,6 +52,15 @@ def test_a_second_use_finds_the_worker_warm(home_with_starter: Paths, spec: Work
     assert _use(home_with_starter, spec).info.pid == first.info.pid
 
 
+def test_a_folder_called_localai_where_one_stands_is_not_run(
+    home_with_starter: Paths, spec: WorkerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "localai").mkdir()
+    (tmp_path / "localai" / "__init__.py").write_text("raise SystemExit('this is another localai')")
+    monkeypatch.chdir(tmp_path)
+    _use(home_with_starter, spec)
+
+
 def test_the_worker_listens_on_a_private_socket_and_on_no_port(
     home_with_starter: Paths, spec: WorkerSpec
 ) -> None:
