@@ -92,7 +92,7 @@ def _not_json(error: json.JSONDecodeError) -> InvalidInput:
             "a JSON document of several lines begins here, and each line is one of its own",
             hint=f"jq -c '{each}' FILE writes it so",
         )
-    if text[0] not in '{["':
+    if text and text[0] not in '{["':
         return InvalidInput(
             f"this is plain text, and each line is a JSON object: {_EXAMPLE}",
             hint="jq -Rc '{prompt: .}' FILE makes such lines of plain ones",
