@@ -73,6 +73,12 @@ class Typist:
 
 
 @pytest.fixture
+def starter_weights(smollm2_path: Path) -> Path:
+    """Of a long story the one of fewer words is sooner at the end."""
+    return smollm2_path
+
+
+@pytest.fixture
 def localai_home(warm_home: Path) -> Path:
     return warm_home
 
