@@ -39,12 +39,12 @@ def _warm_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def warm_home(
-    _warm_folder: Path, laconic_path: Path, monkeypatch: pytest.MonkeyPatch
+    _warm_folder: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """A LOCALAI_HOME, set for this process too, in which an engine may run already."""
     monkeypatch.setenv("LOCALAI_HOME", str(_warm_folder))
     yield _warm_folder
-    _clean(_warm_folder, laconic_path)
+    _clean(_warm_folder, starter_weights)
 
 
 @pytest.fixture
