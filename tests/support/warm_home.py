@@ -37,11 +37,23 @@ def _warm_folder() -> Iterator[Path]:
     shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def _starters() -> list[Path]:
+    """The starter that the last test had, if there was one."""
+    return []
+
+
 @pytest.fixture
 def warm_home(
-    _warm_folder: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch
+    _warm_folder: Path,
+    _starters: list[Path],
+    starter_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Path]:
     """A LOCALAI_HOME, set for this process too, in which an engine may run already."""
+    if _starters and _starters != [starter_weights]:
+        stop_processes_of(_warm_folder)
+    _starters[:] = [starter_weights]
     monkeypatch.setenv("LOCALAI_HOME", str(_warm_folder))
     yield _warm_folder
     _clean(_warm_folder, starter_weights)
