@@ -22,10 +22,15 @@ def found_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def used_home(localai_home: Path, found_out: Path) -> Iterator[Path]:
+def used_home(
+    localai_home: Path, found_out: Path, request: pytest.FixtureRequest
+) -> Iterator[Path]:
     """`localai_home`, which knows what was found out in such homes before: how fast the memory of
     this machine is, on what engines compute and what models take of it, which is up to a second of
-    processor time each."""
+    processor time each. What a model takes is kept by its digest, and each file that stands in for
+    the starter has the starter's: so homes with different ones know nothing of each other."""
+    if "starter_weights" in request.fixturenames:
+        found_out /= request.getfixturevalue("starter_weights").parent.name
     cache = locate().cache_dir
     _copy(found_out, cache)
     yield localai_home
@@ -34,7 +39,7 @@ def used_home(localai_home: Path, found_out: Path) -> Iterator[Path]:
 
 def _copy(source: Path, target: Path) -> None:
     for file in filter(Path.is_file, (source / name for name in _FOUND_OUT)):
-        target.mkdir(mode=0o700, exist_ok=True)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copy(file, target)
 
 
