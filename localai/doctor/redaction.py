@@ -43,10 +43,11 @@ _PATTERNS: Final = (
         ),
         "KEY",
     ),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), "KEY"),
+    # Each of them begins where no other could, so that a long text takes no square of its length.
+    (re.compile(r"\beyJ(?:(?!-eyJ)[\w-]){8,}\.[\w-]{8,}\.[\w-]*"), "KEY"),
     (re.compile(r"(?<=://)[^/\s@]*@"), ""),
     (re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{8,}"), "KEY"),
-    (re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]+\b"), "MAIL"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+\b"), "MAIL"),
     (re.compile(r"\b(?:GPU|MIG)-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4,12})*"), "SERIAL"),
     (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "SERIAL"),
     (re.compile(r"\b(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b"), "MAC"),

@@ -40,7 +40,7 @@ from localai.stores.ollama import (
 )
 from localai.types import Zone
 
-_PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
+_PARAMETER: Final = re.compile(r'\b(\w+)="([^"]*)"')
 _CLOUD_TAG: Final = re.compile(r"(^|-)cloud$")
 
 

@@ -32,7 +32,8 @@ MAX_PROSE_COLUMNS = 100
 _INDENT = "    "
 _MIN_COLUMNS = 10
 _RULE_COLUMNS = 40
-_MATH = re.compile(r"\\\(.+?\\\)|\\\[.+?\\\]|\$\$.+?\$\$", re.DOTALL)
+# No formula is longer. Each beginning without an end would be searched to the end of the text.
+_MATH = re.compile(r"\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]|\$\$.{1,2000}?\$\$", re.DOTALL)
 _LINE_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _OPENING_STYLES = {
     "strong_open": "bold",

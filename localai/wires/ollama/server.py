@@ -34,7 +34,7 @@ _OUR_OPTIONS = {
 }
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 # Go's durations, as in `keep_alive`: "5m", "1h30m".
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
+_DURATION = re.compile(r"(?<![\d.])(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
 _FOR_EVER_S = 1e10
 
 
