@@ -21,6 +21,10 @@ class _AskedToEnd(SystemExit):
         self.number = number
 
 
+class _OutOfTime(BaseException):
+    """No library may take it for an error of its own, and go on."""
+
+
 @contextmanager
 def end_tidily() -> Iterator[None]:
     """On SIGTERM and SIGHUP unwind the block as Ctrl-C does, and then end by the signal.
@@ -68,23 +72,24 @@ def ctrl_c_left_to_child() -> Iterator[None]:
 
 @contextmanager
 def limited(processor_s: float) -> Iterator[None]:
-    """Raise TimeoutError in the block once this process has computed for so long.
+    """Break the block off once this process has computed for so long, and raise TimeoutError.
 
     For patterns, schemas and PDFs that strangers write: the work can grow with a power of the text.
-    It is raised again each second, for a library may take it for an error of its own. Of the main
-    thread only, for no other can be interrupted; Python's regular expressions look for signals
-    while they search.
+    Of the main thread only, for no other can be interrupted; Python's regular expressions look for
+    signals while they search.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("only the main thread can be interrupted")
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError
+        raise _OutOfTime
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, processor_s, 1.0)
+    signal.setitimer(signal.ITIMER_VIRTUAL, processor_s)
     try:
         yield
+    except _OutOfTime:
+        raise TimeoutError from None
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

@@ -41,7 +41,8 @@ def is_pdf(content: bytes) -> bool:
 
 
 def pdf_text(content: bytes, name: str) -> PdfText:
-    """Its text. Raises InvalidInput for a file that is damaged, locked, or has no text at all."""
+    """Its text. Raises InvalidInput for a file that is damaged, locked, takes too long to read, or
+    has no text at all. Of the main thread only (`signals.limited`)."""
     import logging
 
     from pypdf import PdfReader
