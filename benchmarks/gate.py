@@ -169,7 +169,7 @@ def _engine(loss: float) -> Iterator[_Subject]:
     once it is slower."""
     found = importlib.util.find_spec("xllamacpp.xllamacpp")
     assert found is not None
-    with tempfile.TemporaryDirectory() as folder:
+    with needing("gcc"), tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder) / "slower.c", Path(folder) / "slower.so"
         source.write_text(_SPINNING)
         flags = [f'-DENGINE="{found.origin}"', f"-DLOSS={loss}", "-O2", "-shared", "-fPIC"]
@@ -227,5 +227,5 @@ _SUBJECTS = {"engine": _engine, "schedule": _schedule}
 
 
 if __name__ == "__main__":
-    with needing("gcc"), home_with_starter():
+    with needing(), home_with_starter():
         main()

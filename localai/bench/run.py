@@ -32,6 +32,7 @@ from localai.bench.plan import (
 from localai.bench.progress import Phase, Progress
 from localai.bench.prompts import Prompts
 from localai.bench.recording import Sample, record
+from localai.bench.remarks import has_several_engines
 from localai.bench.row import Row, with_memory
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
@@ -273,7 +274,7 @@ class Bench:
 
     def _progress(self, phase: Phase, row: Row, done: int | None = None) -> Progress:
         cell = row.cell
-        has_several = len({each.cell.engine for each in self.rows}) > 1
+        has_several = has_several_engines([each.cell for each in self.rows])
         return Progress(
             phase=phase,
             model=f"{cell.model} in {cell.engine}" if has_several else cell.model,

@@ -231,7 +231,7 @@ def _known(
         digest=details.model.digest,
     )
     work = decode_work(details.source, need)
-    # Without own runs: what the machine itself promises, to be held against what it does.
+    # Without past runs: what the machine itself promises, to be held against what it does.
     predicted = {
         depth: speed.expected
         for depth in depths

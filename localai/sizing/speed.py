@@ -96,7 +96,7 @@ class SpeedRange:
     """Decoded tokens a second: the likeliest value and a range around it.
 
     `basis` says in a few words what it rests on. If the speed is unknown, all three figures are
-    None and `basis` says why. `confidence` is "measured" with own runs of the model, "inferred"
+    None and `basis` says why. `confidence` is "measured" with past runs of the model, "inferred"
     with a measured or published bandwidth, "assumed" if the bandwidth or the device's efficiency is
     assumed.
     """
@@ -150,7 +150,7 @@ def predict_speed(
     """How fast `machine` decodes `work` once `depth_tokens` are in the context.
 
     `past_runs` are runs of the same model in the same quantization on this very machine, the newest
-    first. Without own runs, `slowdown` (from other models) corrects the prediction. `use_gpu=False`
+    first. Without them, `slowdown` (from other models) corrects the prediction. `use_gpu=False`
     is for an engine that uses no GPU.
     """
     devices = decode_devices(machine, use_gpu=use_gpu, stored=work.stored)
